@@ -1,0 +1,76 @@
+/*
+ * A loop is one thread's turn of work: libevent's event_base, the posts other
+ * threads sent, and three lists of work put off to the end of the turn.
+ *
+ * A turn: handle events; take posts; then run, in this order, everything
+ * deferred to LOOP_DELIVER, LOOP_FLUSH and LOOP_REAP.  What a stage defers to
+ * itself or to a later stage runs in the same turn, to an earlier one in the
+ * next turn, which then follows without waiting.  So: bytes that many causes
+ * gave one connection in a turn go out in one write (FLUSH), and nothing is
+ * freed under a caller's feet (REAP).
+ *
+ * Everything but loop_post() and loop_stop() belongs to the loop's own thread.
+ */
+#ifndef WAFT_LOOP_H
+#define WAFT_LOOP_H
+
+#include <stdbool.h>
+
+#include "common/base/list.h"
+
+struct event_base;
+struct loop;
+
+typedef void loop_fn(void *arg);
+
+enum loop_stage {
+	LOOP_DELIVER,
+	LOOP_FLUSH,
+	LOOP_REAP,
+	LOOP_STAGES
+};
+
+/* Embedded in the object whose work is put off.  Zeroed memory is a valid,
+ * idle one once loop_defer_init() named its function. */
+struct deferred {
+	TAILQ_ENTRY(deferred) entry;
+	loop_fn *fn;
+	void *arg;
+	enum loop_stage stage;
+	bool queued;
+};
+
+struct loop *loop_create(void);
+/* Runs the posts that are left (their arguments own memory), then frees. */
+void loop_free(struct loop *loop);
+struct event_base *loop_base(struct loop *loop);
+
+/* Turns until loop_stop(). */
+void loop_run(struct loop *loop);
+/* One turn; waits for events only when block is true and nothing is due. */
+void loop_turn(struct loop *loop, bool block);
+/* Any thread; also from a signal event. */
+void loop_stop(struct loop *loop);
+
+/* Any thread: fn(arg) runs on the loop's thread, in the order of posting. */
+void loop_post(struct loop *loop, loop_fn *fn, void *arg);
+
+void loop_defer_init(struct deferred *work, enum loop_stage stage, loop_fn *fn,
+    void *arg);
+/* Once a turn, however often it is called. */
+void loop_defer(struct loop *loop, struct deferred *work);
+/* Takes it off again, for an object that dies first. */
+void loop_defer_cancel(struct loop *loop, struct deferred *work);
+
+/* Frees ptr with fn at the end of the turn. */
+void loop_reap(struct loop *loop, loop_fn *fn, void *ptr);
+
+/* Milliseconds of the monotonic clock, read once a turn. */
+long long loop_now_ms(struct loop *loop);
+
+/* Calls fn(arg) on the loop's thread for SIGINT, SIGTERM (stop) and SIGHUP
+ * (reload); either may be NULL.  One loop of the process. */
+void loop_on_signals(struct loop *loop, loop_fn *stop, loop_fn *reload,
+    void *arg);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * Counters and gauges of the process, shown as Prometheus text (format 0.0.4).
+ * Every drop, bounce and cut has one.  A counter is declared where it is
+ * counted:
+ *
+ *	static struct stat_metric http_bad =
+ *STAT_COUNTER("waft_http_bad_requests_total", "Requests refused before a
+ *handler saw them", "reason=\"head\""); stat_add(&http_bad, 1);
+ *
+ * It registers itself on first use.  Names start with waft_; labels are
+ *constants: never a channel, a JID or an address.  Thread-safe, one atomic add.
+ */
+#ifndef WAFT_STAT_H
+#define WAFT_STAT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+
+enum stat_kind {
+	STAT_KIND_COUNTER,
+	STAT_KIND_GAUGE
+};
+
+struct stat_metric {
+	const char *name;
+	const char *help;
+	const char *labels; /* NULL or `a="b"` */
+	enum stat_kind kind;
+	_Atomic int64_t value;
+	_Atomic int registered;
+	struct stat_metric *next;
+};
+
+#define STAT_COUNTER(name, help, labels)                          \
+	{                                                         \
+		name, help, labels, STAT_KIND_COUNTER, 0, 0, NULL \
+	}
+#define STAT_GAUGE(name, help, labels)                          \
+	{                                                       \
+		name, help, labels, STAT_KIND_GAUGE, 0, 0, NULL \
+	}
+
+void stat_add(struct stat_metric *metric, int64_t n);
+void stat_set(struct stat_metric *metric, int64_t value);
+int64_t stat_get(struct stat_metric *metric);
+/* All registered metrics; metrics of one name stand together under one HELP. */
+void stat_print(struct buf *out);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * A channel is this worker's view of one log in the store.  It exists while
+ * something here listens to it.  Items are not copied per listener: each sub
+ * holds a cursor, and the pump, which runs at the end of the turn, moves it as
+ * far as its sink takes it.  Items a sub is behind by are held here, counted in
+ * references, up to CHANNEL_HELD_MAX; a sub further behind reads the store.
+ *
+ * A sub that asks for an old position reads the store until it has caught up,
+ * and is then like all others.
+ */
+#ifndef WAFT_CHANNEL_CHANNEL_H
+#define WAFT_CHANNEL_CHANNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/list.h"
+#include "common/channel/worker.h"
+#include "common/store/entry.h"
+
+#define CHANNEL_HELD_MAX 1024
+
+struct sub;
+
+enum sink_result {
+	SINK_TOOK, /* the cursor moves past the item */
+	SINK_FULL, /* stop; sub_resume() will follow; the same item comes again
+	            */
+	SINK_GONE  /* the sub was, or is to be, cleared: forget it */
+};
+
+struct sink_ops {
+	const char *name;
+	/* The entry is borrowed; entry_ref() to keep it. */
+	enum sink_result (*deliver)(struct sub *sub, struct entry *entry);
+	/* Items between the cursor and first (exclusive) have left the log
+	 * unread; called before the delivery of first.  May be NULL. */
+	void (*lagged)(struct sub *sub, uint64_t first);
+	/* The channel was deleted; the sub is still the owner's to clear. */
+	void (*deleted)(struct sub *sub);
+};
+
+/* Embedded by the listener.  Fields are private to channel.c but for cursor. */
+struct sub {
+	TAILQ_ENTRY(sub) entry;
+	const struct sink_ops *ops;
+	struct channel *channel;
+	uint64_t cursor; /* every item up to it was taken */
+	unsigned char state;
+	unsigned generation;
+	void *reading;
+};
+
+/* Begin at the newest position: only what comes from now on. */
+#define SUB_FROM_NOW UINT64_MAX
+
+/* Delivers what follows `after`, never before the end of this turn.  The memory
+ * is the caller's; sub_clear() it. */
+void sub_init(struct sub *sub, struct worker *worker, const char *channel,
+    const struct sink_ops *ops, uint64_t after);
+/* Safe inside deliver. */
+void sub_clear(struct sub *sub);
+/* After SINK_FULL: there is room again. */
+void sub_resume(struct sub *sub);
+bool sub_is_set(const struct sub *sub);
+
+const char *channel_name(const struct channel *channel);
+/* The configuration's class of it, looked up once. */
+const struct conf_class *channel_class(const struct channel *channel);
+/* NULL when nothing here listens to it. */
+struct channel *channel_find(struct worker *worker, const char *name);
+int channel_subs(const struct channel *channel);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * A worker: a thread, its loop, and its view of the channels that something
+ * here listens to.  It follows the store's log from a position of its own: each
+ * turn it takes what is new from the tail (or, when it fell behind, from the
+ * log itself), hands each entry to its hook and to the channel it belongs to,
+ * and pumps the channels that grew.  Nothing of a worker is ever touched by
+ * another thread.
+ */
+#ifndef WAFT_CHANNEL_WORKER_H
+#define WAFT_CHANNEL_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/conf.h"
+#include "common/base/loop.h"
+#include "common/store/store.h"
+
+struct worker;
+struct channel;
+
+/* Sees every entry of the log in order, before the channel does. */
+typedef void worker_entry_fn(struct entry *entry, void *arg);
+
+/* Has a loop of its own; runs nothing yet. */
+struct worker *worker_create(const struct conf *conf, struct store *store);
+/* The loop must have stopped and all subs be cleared. */
+void worker_free(struct worker *worker);
+
+struct loop *worker_loop(struct worker *worker);
+struct store *worker_store(struct worker *worker);
+const struct conf *worker_conf(struct worker *worker);
+
+/* Starts following the log behind `after` (store_newest() for "from now on").
+ * Hook may be NULL.  Once, before or after the loop runs. */
+void worker_follow(struct worker *worker, uint64_t after, worker_entry_fn *hook,
+    void *arg);
+/* Every entry up to it has been taken. */
+uint64_t worker_position(const struct worker *worker);
+/* Reading the log is suspended while paused, for a transport that is full. */
+void worker_pause(struct worker *worker, bool paused);
+
+/* Runs the loop on a thread of its own, until worker_stop(), which joins it. */
+void worker_start(struct worker *worker);
+void worker_stop(struct worker *worker);
+
+#endif

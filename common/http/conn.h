@@ -1,0 +1,87 @@
+/*
+ * An HTTP server on one loop.  A conn is one TCP connection; an exchange is one
+ * request on it and its answer.  A connection goes on reading while exchanges
+ * are unanswered: pipelined requests reach the handler at once, answers are
+ * written in the order of the requests, and a peer that leaves is noticed
+ * within a turn.
+ *
+ * Not bufferevents, not evhttp: evhttp stops reading while it holds a request.
+ * An idle or held connection holds no buffers.
+ *
+ * Life: the handler gets an exchange when its request is complete.  It answers
+ * with exchange_reply(), now or on a later turn; that ends the exchange.  If
+ * the connection dies first, the abort callback is called (once) and that ends
+ * the exchange instead.  After either, the pointer is dead.
+ */
+#ifndef WAFT_HTTP_CONN_H
+#define WAFT_HTTP_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/base/conf.h"
+#include "common/base/err.h"
+#include "common/base/loop.h"
+#include "common/http/parser.h"
+
+struct http_server;
+struct exchange;
+
+typedef void exchange_fn(struct exchange *exchange, void *arg);
+
+struct http_server_opts {
+	struct loop *loop;
+	const struct conf_http *limits; /* borrowed for the server's life */
+	uint64_t max_body;              /* 413 past it */
+	bool reuse_port;                /* several workers share the address */
+	exchange_fn *handle;
+	void *arg;
+};
+
+/* Address is "host:port" or "[v6]:port", host an IP literal or "localhost";
+ * port 0 takes a free one.  NULL and *why (static) when it cannot listen. */
+struct http_server *http_listen(const struct http_server_opts *opts,
+    const char *address, const char **why);
+/* The port it listens on. */
+int http_server_port(const struct http_server *server);
+/* Stops accepting; connections end after their last answer. */
+void http_server_drain(struct http_server *server);
+int http_server_connections(const struct http_server *server);
+/* Closes all connections (aborting their exchanges) and frees. */
+void http_server_free(struct http_server *server);
+
+/* ---- the request: valid until the handler returns -------------------- */
+
+const struct http_head *exchange_head(const struct exchange *exchange);
+struct slice exchange_body(const struct exchange *exchange);
+/* The peer's address without its port; valid while the exchange is. */
+const char *exchange_peer(const struct exchange *exchange);
+bool exchange_is_loopback(const struct exchange *exchange);
+
+/* ---- the answer ------------------------------------------------------ */
+
+struct http_reply {
+	int status;
+	const char *type; /* Content-Type; NULL: none */
+	const char
+	    *headers;     /* further lines, each ending in CRLF; NULL: none */
+	const void *body; /* copied */
+	size_t len;
+	bool close; /* close the connection after it */
+};
+
+/* HEAD gets the headers alone.  Content-Length is always there. */
+void exchange_reply(struct exchange *exchange, const struct http_reply *reply);
+/* A short text/plain answer with a final newline added. */
+void exchange_reply_text(struct exchange *exchange, int status,
+    const char *text);
+
+/* Fn is called if the connection dies before the answer. */
+void exchange_on_abort(struct exchange *exchange, exchange_fn *fn, void *arg);
+/* A word of the handler's own. */
+void exchange_set_data(struct exchange *exchange, void *data);
+void *exchange_data(const struct exchange *exchange);
+
+const char *http_reason(int status);
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * The channels as an XMPP service: words in, words out.  One stanza that a user
+ * addressed to us is answered here (disco, ping, version, XEP-0060, presence
+ * subscriptions), the same for the component and for the BOSH gateway; how a
+ * subscription is kept and how an answer travels is theirs (service_ops).
+ *
+ * Every iq get or set gets exactly one answer (RFC 6120 §8.2.3); an error is
+ * never answered with an error.
+ */
+#ifndef WAFT_XMPP_SERVICE_H
+#define WAFT_XMPP_SERVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/base/conf.h"
+#include "common/base/xml.h"
+#include "common/store/store.h"
+#include "common/xmpp/jid.h"
+
+struct service;
+
+/* One asker: the component's link, or a BOSH session.  The service holds a
+ * reference while an answer is outstanding. */
+typedef void service_sub_fn(enum err err, const struct subscription *sub,
+    bool existed, void *arg);
+typedef void service_list_fn(enum err err, const struct subscription *subs,
+    size_t count, void *arg);
+
+struct service_ops {
+	void (*ref)(void *peer);
+	void (*unref)(void *peer);
+	/* A whole stanza for the asker, `to` and `from` set, start tag with
+	 * service's stanza_ns. */
+	void (*send)(void *peer, const char *text, size_t len);
+	/* Jid is prepared and belongs to the asker. */
+	void (*subscribe)(void *peer, const struct jid *jid,
+	    const char *channel, service_sub_fn *done, void *arg);
+	/* ERR_NOTFOUND: was not subscribed. */
+	void (*unsubscribe)(void *peer, const struct jid *jid,
+	    const char *channel, service_sub_fn *done, void *arg);
+	/* All of the bare JID's; channel NULL: of all channels. */
+	void (*subscriptions)(void *peer, const struct jid *jid,
+	    const char *channel, service_list_fn *done, void *arg);
+	/* May this asker subscribe?  Applies the class's `subscribe`. */
+	bool (*may_subscribe)(void *peer, const struct jid *jid,
+	    const char *channel);
+};
+
+struct service_opts {
+	const struct conf *conf;
+	struct store *store;
+	struct loop *loop;
+	const char *domain;
+	const char *stanza_ns; /* "" or " xmlns='jabber:client'" */
+	const struct service_ops *ops;
+};
+
+struct service *service_create(const struct service_opts *opts);
+void service_free(struct service *service);
+
+/*
+ * Takes one stanza (message, presence or iq, in any of jabber:client and
+ * jabber:component:accept).  From is the asker's prepared full JID, to the
+ * prepared address; the tree is borrowed for the call.  False: not ours to
+ * answer (a result, an error, a message to a channel): the caller decides.
+ */
+bool service_stanza(struct service *service, void *peer, const struct jid *from,
+    const struct jid *to, const struct xml *stanza);
+
+/* An error answer to a stanza (RFC 6120 §8.3), echoing nothing but its head. */
+void service_error(const struct xml *stanza, const char *from, const char *to,
+    const char *stanza_ns, enum err err, const char *text, struct buf *out);
+
+#endif
