@@ -1,0 +1,49 @@
+"""Fixtures: a real Prosody, a real ejabberd, users of them."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from servers import SERVERS  # noqa: E402
+from users import User  # noqa: E402
+
+
+@pytest.fixture(params=sorted(SERVERS))
+def server(request):
+    """Each test that asks for it runs once on each server."""
+    with SERVERS[request.param]() as running:
+        yield running
+        if request.node.stash.get(FAILED, False):
+            print(running.tail())
+
+
+@pytest.fixture
+def user(server):
+    """user("alice", …) makes the account, a User, and connects it."""
+    users = []
+
+    def make(name, connect=True, resource="test", **kwargs):
+        server.add_user(name)
+        made = User(f"{name}@{server.domain}/{resource}", server.users[name],
+                    server.c2s_port, **kwargs)
+        users.append(made)
+        if connect:
+            made.connect()
+        return made
+
+    yield make
+    for each in users:
+        each.close()
+
+
+FAILED = pytest.StashKey()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if outcome.get_result().failed:
+        item.stash[FAILED] = True
