@@ -1,8 +1,8 @@
 /*
  * XML in: the only file that knows expat.  Two ways to read, one set of rules:
- * UTF-8, namespace-well-formed, no DOCTYPE, no processing instruction, no
- * comment (unless allowed), depth, attributes and elements limited, salted
- * hashing.
+ * UTF-8 without a byte order mark, namespace-well-formed, no DOCTYPE, no
+ * processing instruction, no comment, depth, attributes and elements limited,
+ * salted hashing.
  *
  * xml_scan() calls back for each event with its byte range in the input; for
  * code that must keep the publisher's bytes.  xml_parse() builds a tree.
@@ -56,7 +56,8 @@ struct xml_attr {
  * an empty-element tag gives start and end with the same range.  Returning
  * other than ERR_OK stops the scan; set *why (static text) before.  Decl gets
  * each xmlns declaration before the start it stands on (prefix "" for the
- * default, uri "" for none).  Any pointer may be NULL.
+ * default, uri "" for none).  Text may come in several pieces.  Any pointer
+ * may be NULL; names, attributes and values live until the reader's next scan.
  */
 struct xml_handler {
 	enum err (*decl)(void *arg, const char *prefix, const char *uri,
