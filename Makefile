@@ -7,7 +7,8 @@ B ?= build
 -include config.mk
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-	-Wcast-qual -Wpointer-arith -Wvla -Wformat=2 $(WERROR)
+	-Wcast-qual -Wpointer-arith -Wvla -Wformat=2 -Wno-format-zero-length \
+	$(WERROR)
 HARDEN = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 SANITIZE ?=
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -I$(B)/gen $(WARN) $(CFLAGS) $(HARDEN) \

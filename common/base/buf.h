@@ -3,6 +3,7 @@
  * pass the limit the buffer is `failed`: it keeps what it had, takes nothing
  * more, and says so until cleared, so that a writer can append freely and check
  * once at the end.  The bytes are always followed by a NUL that does not count.
+ * Appending no bytes does nothing.
  */
 #ifndef WAFT_BUF_H
 #define WAFT_BUF_H
@@ -39,13 +40,13 @@ void buf_addf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_addu(struct buf *buf, uint64_t number);
 /* Takes n bytes off the front. */
 void buf_drain(struct buf *buf, size_t n);
-/* Makes room for n more and returns where they go; NULL past the limit.  The
- * caller adds what it wrote to len. */
+/* Makes room for n more and a NUL and returns where they go; NULL, and failed,
+ * past the limit.  The caller adds what it wrote to len, and sets the NUL if
+ * anyone will look for it. */
 char *buf_reserve(struct buf *buf, size_t n);
 
-/* Text as XML character data or as an attribute in either quote (&<>'" and, in
- * attributes, tab, CR and LF escaped).  The text must be XML characters already
- * (text_is_xml()). */
+/* Text as XML character data or as an attribute in either quote: &<>'", tab, CR
+ * and LF are escaped.  It must be XML characters already (text_is_xml()). */
 void buf_add_xml(struct buf *buf, const char *text, size_t len);
 void buf_adds_xml(struct buf *buf, const char *text);
 /* Text as a JSON string with its quotes; bad UTF-8 becomes U+FFFD. */

@@ -1,8 +1,9 @@
 /*
  * The log: one logfmt line an event on stderr,
  *
- *	ts=2026-01-02T03:04:05.678Z level=info event=link.up
- *server="127.0.0.1:5347"
+ *	ts=2026-01-02T03:04:05.678Z level=info event=link.up port=5347
+ *
+ * or, where stderr is the journal, the same with <priority> for the time.
  *
  * The caller writes `key=value` pairs; every text that came from outside goes
  * through LOGQ(), which quotes it and escapes control characters, so that no
@@ -14,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "common/base/mem.h"
 
@@ -26,7 +28,7 @@ enum log_level {
 
 /* False when the name is none of debug, info, warn, error. */
 bool log_level_parse(const char *name, enum log_level *level);
-/* Lines below it are not written.  Info unless set.  Call before threads. */
+/* Lines below it are not written.  Info unless set. */
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
 

@@ -8,11 +8,13 @@
 #include "common/base/crypto.h"
 #include "common/base/mem.h"
 
+#ifdef UTHASH_H
+#error "include common/base/map.h before anything that includes <uthash.h>"
+#endif
+
 #define HASH_FUNCTION(keyptr, keylen, hashv) \
 	((hashv) = (unsigned)crypto_siphash((keyptr), (keylen)))
 #define uthash_malloc(size) xmalloc(size)
-#define HASH_NO_STDINT      0
-#include <stdint.h>
 #include <uthash.h>
 
 /* Safe against removing the current entry. */

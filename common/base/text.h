@@ -20,14 +20,23 @@ struct slice {
 /* The same text, ASCII letters of any case. */
 bool slice_is(struct slice slice, const char *text);
 
+/* RFC 3629: no surrogates, nothing overlong, nothing past U+10FFFF. */
 bool text_is_utf8(const char *text, size_t len);
+/* The length of the one character at the front, 0 where there is none or a
+ * broken one; its number in *code (may be NULL). */
+size_t text_utf8_next(const char *text, size_t len, uint32_t *code);
 /* UTF-8 and every character an XML 1.0 Char (no controls but tab, CR, LF; no
  * U+FFFE, U+FFFF).  Says where it breaks in *at when it does (may be NULL). */
 bool text_is_xml(const char *text, size_t len, size_t *at);
-/* A channel's name: UTF-8, 1 to 255 bytes, no control characters (DESIGN 2). */
+#define TEXT_CHANNEL_MAX 255
+/* A channel's name: UTF-8, 1 to 255 bytes, no control characters, and nothing
+ * that could not stand in XML. */
 bool text_is_channel(const char *text, size_t len);
 
-/* Percent-decoding in place of one path segment ("%2F" is data, "+" is itself).
+/* The decoders append to out; when they refuse they leave it as it was, unless
+ * it was its limit that stopped them. */
+
+/* Percent-decoding of one path segment ("%2F" is data, "+" is itself).
  * False on a bad escape or %00. */
 bool text_percent_decode(const char *text, size_t len, struct buf *out);
 /* Encodes everything but unreserved characters (RFC 3986 §2.3). */
