@@ -30,10 +30,10 @@ UNIT = $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all clean distclean unit deps format format-check lint layers install asan
+.PHONY: all clean distclean unit deps demo format format-check lint layers install asan
 
 ifeq ($(wildcard config.mk),)
-all unit install asan lint $(B)/bin/%: config.mk
+all unit install asan lint demo check $(B)/bin/%: config.mk
 	$(MAKE) $@
 else
 all: $(BINS)
@@ -95,6 +95,25 @@ layers:
 
 deps:
 	sh packaging/deps
+
+# ---- the demo ----------------------------------------------------------
+
+# strophe.js from npm, as web/package-lock.json pins it.
+web/node_modules/.package-lock.json: web/package-lock.json
+	@sh packaging/deps demo
+	cd web && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+$(B)/demo/strophe.js: web/node_modules/.package-lock.json
+	@mkdir -p $(@D)
+	cp web/node_modules/strophe.js/dist/strophe.umd.min.js $@
+$(B)/demo/%: web/demo/%
+	@mkdir -p $(@D)
+	cp $< $@
+DEMO = $(B)/demo/strophe.js $(patsubst web/demo/%,$(B)/demo/%,$(wildcard web/demo/*))
+
+demo: all $(DEMO)
+	@sh packaging/deps demo
+	@exec /usr/bin/python3 demo/demo.py $(B)
 
 clean:
 	rm -rf build build-asan
