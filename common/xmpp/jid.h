@@ -26,6 +26,8 @@ struct jid {
 enum err jid_parse(const char *text, size_t len, struct jid *jid,
     const char **why);
 size_t jid_bare_len(const struct jid *jid);
+/* Where the domain begins; domain_len bytes, not NUL-terminated. */
+const char *jid_domain_of(const struct jid *jid);
 /* Same node and domain. */
 bool jid_same_bare(const struct jid *a, const struct jid *b);
 bool jid_equal(const struct jid *a, const struct jid *b);
@@ -36,11 +38,12 @@ bool jid_domain_is(const struct jid *jid, const char *domain);
 /*
  * The address a channel speaks from (DESIGN 8): `channel@domain` with the
  * channel escaped by XEP-0106, or `domain/CHANNEL` when nodeprep would change
- * the name or it is too long for a node.
+ * the name or it has a space at an end.  A name that is no resource either
+ * speaks from the domain: a bad `from` would cost the whole link.
  */
 void jid_of_channel(const char *channel, const char *domain, struct buf *out);
 /* The channel a JID of ours stands for: from its node, unescaped.  False when
- * it has no node. */
+ * it has no node, or one that escapes a space at an end (XEP-0106 §4.1). */
 bool jid_channel(const struct jid *jid, struct buf *channel);
 
 #endif

@@ -35,10 +35,10 @@ struct stanza;
 
 /*
  * Accepts exactly one message, presence or iq, self-contained, in jabber:client
- * or in none, not by prefix; no DOCTYPE, PI, comment, no type='error'; the iq's
- * type get or set and an id.  Refuses what signals to servers
- * (urn:xmpp:privilege, urn:xmpp:delegation).  *Error names line and column.  A
- * `to` is dropped.
+ * or in none, not by prefix; no DOCTYPE, PI, comment, xmlns='', type='error';
+ * an iq is a get or set with an id and one child.  Refuses what signals to
+ * servers (urn:xmpp:privilege, urn:xmpp:delegation).  *Error names line and
+ * column.  A `to` is dropped.
  */
 enum err stanza_parse(struct xml_reader *reader, const char *text, size_t len,
     struct stanza **stanza, struct xml_error *error);
@@ -55,7 +55,7 @@ const char *stanza_id(const struct stanza *stanza);
 const char *stanza_type(const struct stanza *stanza);
 size_t stanza_size(const struct stanza *stanza); /* memory */
 
-/* What is spliced in; all text is escaped already (stanza_escape).  From and id
+/* What is spliced in; all text is escaped already (buf_add_xml()).  From and id
  * are taken in place of the publisher's where not NULL. */
 struct stanza_fill {
 	const char *from;
