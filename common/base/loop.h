@@ -5,9 +5,11 @@
  * A turn: handle events; take posts; then run, in this order, everything
  * deferred to LOOP_DELIVER, LOOP_FLUSH and LOOP_REAP.  What a stage defers to
  * itself or to a later stage runs in the same turn, to an earlier one in the
- * next turn, which then follows without waiting.  So: bytes that many causes
- * gave one connection in a turn go out in one write (FLUSH), and nothing is
- * freed under a caller's feet (REAP).
+ * next turn, which then follows without waiting.  One piece of work runs at
+ * most once a turn: what defers itself again while it runs, or after, is next
+ * turn's, so that no work keeps events from being read.  So: bytes that many
+ * causes gave one connection in a turn go out in one write (FLUSH), and nothing
+ * is freed under a caller's feet (REAP).
  *
  * Everything but loop_post() and loop_stop() belongs to the loop's own thread.
  */
@@ -15,6 +17,7 @@
 #define WAFT_LOOP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/base/list.h"
 
@@ -36,12 +39,16 @@ struct deferred {
 	TAILQ_ENTRY(deferred) entry;
 	loop_fn *fn;
 	void *arg;
-	enum loop_stage stage;
+	uint8_t stage; /* enum loop_stage */
 	bool queued;
+	bool late;     /* queued for the next turn */
+	uint32_t turn; /* ran last in this one */
 };
 
+/* From here on the process ignores SIGPIPE. */
 struct loop *loop_create(void);
-/* Runs the posts that are left (their arguments own memory), then frees. */
+/* Runs the posts that are left (their arguments own memory) and what was
+ * deferred, then frees.  Work that defers itself for ever is dropped. */
 void loop_free(struct loop *loop);
 struct event_base *loop_base(struct loop *loop);
 
@@ -52,7 +59,9 @@ void loop_turn(struct loop *loop, bool block);
 /* Any thread; also from a signal event. */
 void loop_stop(struct loop *loop);
 
-/* Any thread: fn(arg) runs on the loop's thread, in the order of posting. */
+/* Any thread: fn(arg) runs on the loop's thread, in the order of posting.  What
+ * is posted while posts run is taken in the next turn.  Wakes the loop only if
+ * it sleeps: a busy one costs a poster no system call. */
 void loop_post(struct loop *loop, loop_fn *fn, void *arg);
 
 void loop_defer_init(struct deferred *work, enum loop_stage stage, loop_fn *fn,
@@ -62,7 +71,7 @@ void loop_defer(struct loop *loop, struct deferred *work);
 /* Takes it off again, for an object that dies first. */
 void loop_defer_cancel(struct loop *loop, struct deferred *work);
 
-/* Frees ptr with fn at the end of the turn. */
+/* Frees ptr with fn at the end of the turn, after all that is in LOOP_REAP. */
 void loop_reap(struct loop *loop, loop_fn *fn, void *ptr);
 
 /* Milliseconds of the monotonic clock, read once a turn. */

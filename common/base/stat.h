@@ -3,12 +3,14 @@
  * Every drop, bounce and cut has one.  A counter is declared where it is
  * counted:
  *
- *	static struct stat_metric http_bad =
- *STAT_COUNTER("waft_http_bad_requests_total", "Requests refused before a
- *handler saw them", "reason=\"head\""); stat_add(&http_bad, 1);
+ *	static struct stat_metric http_bad = STAT_COUNTER(
+ *	    "waft_http_bad_total", "Requests refused", "reason=\"head\"");
+ *
+ *	stat_add(&http_bad, 1);
  *
  * It registers itself on first use.  Names start with waft_; labels are
- *constants: never a channel, a JID or an address.  Thread-safe, one atomic add.
+ * constants: never a channel, a JID or an address.  The same name and labels in
+ * two files count into one line.  Thread-safe, one atomic add.
  */
 #ifndef WAFT_STAT_H
 #define WAFT_STAT_H

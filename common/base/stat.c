@@ -1,0 +1,130 @@
+#include "common/base/stat.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct stat_metric *_Atomic stat_metrics;
+
+static __attribute__((noinline)) void
+stat_register(struct stat_metric *metric)
+{
+	struct stat_metric *head;
+
+	if (atomic_exchange(&metric->registered, 1) != 0)
+		return;
+	head = atomic_load(&stat_metrics);
+	do
+		metric->next = head;
+	while (!atomic_compare_exchange_weak(&stat_metrics, &head, metric));
+}
+
+static inline void
+stat_need(struct stat_metric *metric)
+{
+	if (!atomic_load_explicit(&metric->registered, memory_order_relaxed))
+		stat_register(metric);
+}
+
+void
+stat_add(struct stat_metric *metric, int64_t n)
+{
+	stat_need(metric);
+	atomic_fetch_add_explicit(&metric->value, n, memory_order_relaxed);
+}
+
+void
+stat_set(struct stat_metric *metric, int64_t value)
+{
+	stat_need(metric);
+	atomic_store_explicit(&metric->value, value, memory_order_relaxed);
+}
+
+int64_t
+stat_get(struct stat_metric *metric)
+{
+	return atomic_load_explicit(&metric->value, memory_order_relaxed);
+}
+
+static int
+stat_compare(const void *a, const void *b)
+{
+	const struct stat_metric *const *x = a, *const *y = b;
+	const char *x_labels = (*x)->labels, *y_labels = (*y)->labels;
+	int order = strcmp((*x)->name, (*y)->name);
+
+	if (order != 0)
+		return order;
+	return strcmp(x_labels == NULL ? "" : x_labels,
+	    y_labels == NULL ? "" : y_labels);
+}
+
+static struct stat_metric **
+stat_sorted(size_t *count)
+{
+	struct stat_metric *first = atomic_load(&stat_metrics), *metric;
+	struct stat_metric **sorted;
+	size_t n = 0;
+
+	for (metric = first; metric != NULL; metric = metric->next)
+		n++;
+	sorted = xcalloc(n, sizeof(*sorted));
+	*count = n;
+	for (n = 0, metric = first; metric != NULL; metric = metric->next)
+		sorted[n++] = metric;
+	qsort(sorted, n, sizeof(*sorted), stat_compare);
+	return sorted;
+}
+
+static void
+stat_print_head(struct buf *out, const struct stat_metric *metric)
+{
+	const char *p;
+
+	buf_adds(out, "# HELP ");
+	buf_adds(out, metric->name);
+	buf_addc(out, ' ');
+	for (p = metric->help; *p != '\0'; p++) {
+		if (*p == '\\' || *p == '\n')
+			buf_addc(out, '\\');
+		buf_addc(out, *p == '\n' ? 'n' : *p);
+	}
+	buf_adds(out, "\n# TYPE ");
+	buf_adds(out, metric->name);
+	buf_adds(out,
+	    metric->kind == STAT_KIND_COUNTER ? " counter\n" : " gauge\n");
+}
+
+static void
+stat_print_line(struct buf *out, const struct stat_metric *metric,
+    int64_t value)
+{
+	buf_adds(out, metric->name);
+	if (metric->labels != NULL && metric->labels[0] != '\0') {
+		buf_addc(out, '{');
+		buf_adds(out, metric->labels);
+		buf_addc(out, '}');
+	}
+	buf_addf(out, " %" PRId64 "\n", value);
+}
+
+void
+stat_print(struct buf *out)
+{
+	struct stat_metric **sorted;
+	size_t count, i;
+	int64_t value = 0;
+
+	sorted = stat_sorted(&count);
+	for (i = 0; i < count; i++) {
+		if (i == 0 || strcmp(sorted[i - 1]->name, sorted[i]->name) != 0)
+			stat_print_head(out, sorted[i]);
+		value += stat_get(sorted[i]);
+		if (i + 1 < count &&
+		    stat_compare(&sorted[i], &sorted[i + 1]) == 0)
+			continue;
+		stat_print_line(out, sorted[i], value);
+		value = 0;
+	}
+	free(sorted);
+}
