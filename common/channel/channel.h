@@ -3,10 +3,15 @@
  * something here listens to it.  Items are not copied per listener: each sub
  * holds a cursor, and the pump, which runs at the end of the turn, moves it as
  * far as its sink takes it.  Items a sub is behind by are held here, counted in
- * references, up to CHANNEL_HELD_MAX; a sub further behind reads the store.
+ * references, up to CHANNEL_HELD_MAX and, over all channels of the worker, up
+ * to the size of the tail; a sub further behind reads the store.
  *
  * A sub that asks for an old position reads the store until it has caught up,
- * and is then like all others.
+ * and is then like all others.  Why nothing is skipped or doubled on the way:
+ * what is held is exactly the channel's entries behind its floor, as far as the
+ * worker has taken the log.  A read is believed only as far as the worker has
+ * come, so a cursor never runs ahead of it; and a sub goes live only once its
+ * cursor has reached the floor.
  */
 #ifndef WAFT_CHANNEL_CHANNEL_H
 #define WAFT_CHANNEL_CHANNEL_H
@@ -40,15 +45,15 @@ struct sink_ops {
 	void (*deleted)(struct sub *sub);
 };
 
-/* Embedded by the listener.  Fields are private to channel.c but for cursor. */
+/* Embedded by the listener; zeroed memory is one that is not set.  Fields are
+ * private to channel.c but for channel (NULL when not set) and cursor. */
 struct sub {
 	TAILQ_ENTRY(sub) entry;
 	const struct sink_ops *ops;
 	struct channel *channel;
 	uint64_t cursor; /* every item up to it was taken */
-	unsigned char state;
-	unsigned generation;
-	void *reading;
+	struct reading *reading;
+	unsigned char phase;
 };
 
 /* Begin at the newest position: only what comes from now on. */
@@ -58,9 +63,9 @@ struct sub {
  * is the caller's; sub_clear() it. */
 void sub_init(struct sub *sub, struct worker *worker, const char *channel,
     const struct sink_ops *ops, uint64_t after);
-/* Safe inside deliver. */
+/* Safe inside every callback, on any sub; one that is not set is left alone. */
 void sub_clear(struct sub *sub);
-/* After SINK_FULL: there is room again. */
+/* After SINK_FULL: there is room again.  Delivers at the end of the turn. */
 void sub_resume(struct sub *sub);
 bool sub_is_set(const struct sub *sub);
 
@@ -70,5 +75,16 @@ const struct conf_class *channel_class(const struct channel *channel);
 /* NULL when nothing here listens to it. */
 struct channel *channel_find(struct worker *worker, const char *name);
 int channel_subs(const struct channel *channel);
+
+/* ---- for the worker -------------------------------------------------- */
+
+/* The next entry of the log that names this channel; takes the reference. */
+void channel_grew(struct channel *channel, struct entry *entry);
+/* The worker now follows the log behind `after`. */
+void channel_follow(struct channel *channel, uint64_t after);
+/* The next of worker_channels(). */
+struct channel *channel_next(const struct channel *channel);
+/* One without subs. */
+void channel_free(struct channel *channel);
 
 #endif

@@ -10,6 +10,7 @@
 #define WAFT_CHANNEL_WORKER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/base/conf.h"
@@ -40,8 +41,22 @@ uint64_t worker_position(const struct worker *worker);
 /* Reading the log is suspended while paused, for a transport that is full. */
 void worker_pause(struct worker *worker, bool paused);
 
-/* Runs the loop on a thread of its own, until worker_stop(), which joins it. */
+/* Runs the loop on a thread of its own.  Without it, run worker_loop(). */
 void worker_start(struct worker *worker);
+/* Stops the loop, joins the thread if there is one, and leaves the log: before
+ * store_free(), which comes before worker_free(). */
 void worker_stop(struct worker *worker);
+/* A new configuration, for channels made from now on; the old one stays valid.
+ * Worker's own thread. */
+void worker_reload(struct worker *worker, const struct conf *conf);
+
+/* ---- for channel.c --------------------------------------------------- */
+
+struct channel **worker_channels(struct worker *worker);
+bool worker_is_following(const struct worker *worker);
+/* Bytes that channels of this worker hold back for subs that are behind. */
+void worker_hold(struct worker *worker, size_t bytes);
+void worker_release(struct worker *worker, size_t bytes);
+bool worker_holds_too_much(const struct worker *worker);
 
 #endif
