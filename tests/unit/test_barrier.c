@@ -1,0 +1,309 @@
+#include "component/barrier.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define EPOCH 0xabc
+
+static int dropped;
+
+static void
+drop_cb(void *snapshot)
+{
+	if (snapshot != NULL)
+		dropped++;
+}
+
+static void
+begin(struct barrier *barrier)
+{
+	static const struct barrier_opts opts = { "push.example.org",
+		"example.org", 1024, 1 << 20, drop_cb };
+
+	dropped = 0;
+	barrier_init(barrier, &opts);
+	barrier_reset(barrier, EPOCH, 0);
+}
+
+static void
+send_many(struct barrier *barrier, int count, size_t bytes, int64_t now_ms)
+{
+	while (count-- > 0)
+		barrier_sent(barrier, bytes, now_ms);
+}
+
+static void
+put(struct barrier *barrier, void *snapshot, int64_t now_ms)
+{
+	struct buf out;
+
+	buf_init(&out, 0);
+	barrier_put(barrier, snapshot, now_ms, &out);
+	buf_clear(&out);
+}
+
+static void *
+answer(struct barrier *barrier, const char *id)
+{
+	void *snapshot;
+
+	assert_true(barrier_answer(barrier, id, "example.org", 100, &snapshot));
+	return snapshot;
+}
+
+static void
+goes_out_after_256_stanzas_or_256_kib_or_50_ms(void **state UNUSED)
+{
+	struct barrier barrier;
+
+	begin(&barrier);
+	assert_false(barrier_is_due(&barrier, 0));
+	send_many(&barrier, 255, 10, 0);
+	assert_false(barrier_is_due(&barrier, 49));
+	assert_true(barrier_is_due(&barrier, 50));
+	send_many(&barrier, 1, 10, 0);
+	assert_true(barrier_is_due(&barrier, 0));
+
+	begin(&barrier);
+	send_many(&barrier, 1, BARRIER_BYTES, 0);
+	assert_true(barrier_is_due(&barrier, 0));
+}
+
+static void
+pings_the_server_with_epoch_and_number_in_the_id(void **state UNUSED)
+{
+	struct barrier barrier;
+	struct buf out;
+
+	begin(&barrier);
+	buf_init(&out, 0);
+	send_many(&barrier, 1, 10, 0);
+	barrier_put(&barrier, NULL, 0, &out);
+	assert_string_equal(out.data,
+	    "<iq type='get' from='push.example.org/b' to='example.org' "
+	    "id='b-00000abc-1'><ping xmlns='urn:xmpp:ping'/></iq>");
+	buf_clear(&out);
+}
+
+static void
+keeps_at_most_four_open(void **state UNUSED)
+{
+	struct barrier barrier;
+	int marks[5], i;
+
+	begin(&barrier);
+	for (i = 0; i < 4; i++) {
+		send_many(&barrier, 1, 10, i * 50);
+		assert_true(barrier_is_due(&barrier, i * 50 + 50));
+		put(&barrier, &marks[i], i * 50 + 50);
+	}
+	send_many(&barrier, 300, 10, 300);
+	assert_false(barrier_is_due(&barrier, 1000));
+	assert_ptr_equal(answer(&barrier, "b-00000abc-1"), &marks[0]);
+	assert_true(barrier_is_due(&barrier, 1000));
+	barrier_clear(&barrier);
+	assert_int_equal(dropped, 3);
+}
+
+static void
+a_confirmation_covers_the_barriers_before_it(void **state UNUSED)
+{
+	struct barrier barrier;
+	int marks[3];
+
+	begin(&barrier);
+	send_many(&barrier, 10, 100, 0);
+	put(&barrier, &marks[0], 50);
+	send_many(&barrier, 20, 100, 60);
+	put(&barrier, &marks[1], 110);
+	send_many(&barrier, 5, 100, 120);
+	assert_ptr_equal(answer(&barrier, "b-00000abc-2"), &marks[1]);
+	assert_int_equal(dropped, 1);
+	assert_int_equal(barrier_room(&barrier), 1024 - 5);
+	assert_false(barrier_is_clean(&barrier));
+	/* A second answer to the same id says nothing new. */
+	assert_null(answer(&barrier, "b-00000abc-2"));
+	put(&barrier, &marks[2], 170);
+	assert_ptr_equal(answer(&barrier, "b-00000abc-3"), &marks[2]);
+	assert_true(barrier_is_clean(&barrier));
+}
+
+static void
+the_window_closes_by_stanzas_or_bytes_until_confirmed(void **state UNUSED)
+{
+	struct barrier barrier;
+	int mark;
+
+	begin(&barrier);
+	send_many(&barrier, 1023, 10, 0);
+	assert_false(barrier_is_full(&barrier));
+	send_many(&barrier, 1, 10, 0);
+	assert_true(barrier_is_full(&barrier));
+	assert_int_equal(barrier_room(&barrier), 0);
+	put(&barrier, &mark, 0);
+	answer(&barrier, "b-00000abc-1");
+	assert_false(barrier_is_full(&barrier));
+
+	send_many(&barrier, 1, 1 << 20, 0);
+	assert_true(barrier_is_full(&barrier));
+	assert_true(barrier_is_due(&barrier, 0));
+}
+
+static void
+a_full_window_smaller_than_a_batch_is_due(void **state UNUSED)
+{
+	struct barrier_opts opts = { "push.example.org", "example.org", 8,
+		1 << 20, drop_cb };
+	struct barrier barrier;
+
+	barrier_init(&barrier, &opts);
+	barrier_reset(&barrier, EPOCH, 0);
+	send_many(&barrier, 8, 10, 0);
+	assert_true(barrier_is_due(&barrier, 0));
+}
+
+static void
+answers_of_an_old_connection_confirm_nothing(void **state UNUSED)
+{
+	struct barrier barrier;
+	int mark;
+
+	begin(&barrier);
+	send_many(&barrier, 1, 10, 0);
+	put(&barrier, &mark, 50);
+	barrier_reset(&barrier, EPOCH + 1, 60);
+	assert_int_equal(dropped, 1);
+	assert_true(barrier_is_clean(&barrier));
+	send_many(&barrier, 1, 10, 70);
+	put(&barrier, &mark, 120);
+	assert_null(answer(&barrier, "b-00000abc-1"));
+	assert_false(barrier_is_clean(&barrier));
+	barrier_clear(&barrier);
+}
+
+static void
+only_the_server_or_our_echo_answers(void **state UNUSED)
+{
+	struct barrier barrier;
+	void *snapshot;
+	int mark;
+
+	begin(&barrier);
+	send_many(&barrier, 1, 10, 0);
+	put(&barrier, &mark, 50);
+	assert_false(barrier_answer(&barrier, "b-00000abc-1", "eve@example.org",
+	    60, &snapshot));
+	assert_false(barrier_answer(&barrier, "b-00000abc-1",
+	    "push.example.org", 60, &snapshot));
+	assert_false(barrier_answer(&barrier, "b-00000abc-1x", "example.org",
+	    60, &snapshot));
+	assert_false(
+	    barrier_answer(&barrier, "b-0000", "example.org", 60, &snapshot));
+	assert_false(
+	    barrier_answer(&barrier, NULL, "example.org", 60, &snapshot));
+	/* Never sent: the server cannot confirm what is to come. */
+	assert_null(answer(&barrier, "b-00000abc-9"));
+	assert_true(barrier_answer(&barrier, "b-00000abc-1",
+	    "push.example.org/b", 60, &snapshot));
+	assert_ptr_equal(snapshot, &mark);
+}
+
+static void
+falls_back_to_a_headline_after_five_silent_seconds(void **state UNUSED)
+{
+	struct barrier barrier;
+	struct buf out;
+	int marks[2];
+
+	begin(&barrier);
+	buf_init(&out, 0);
+	send_many(&barrier, 1, 10, 0);
+	put(&barrier, &marks[0], 50);
+	assert_false(barrier_wants_fallback(&barrier, 5049));
+	assert_true(barrier_wants_fallback(&barrier, 5050));
+	barrier_fall_back(&barrier);
+	barrier_put(&barrier, &marks[1], 5050, &out);
+	assert_string_equal(out.data,
+	    "<message type='headline' from='push.example.org/b' "
+	    "to='push.example.org/b' id='b-00000abc-2'/>");
+	assert_false(barrier_wants_fallback(&barrier, 9000));
+	assert_ptr_equal(answer(&barrier, "b-00000abc-2"), &marks[1]);
+	assert_true(barrier_is_clean(&barrier));
+	buf_clear(&out);
+}
+
+static void
+a_minute_without_an_answer_is_a_dead_peer(void **state UNUSED)
+{
+	struct barrier barrier;
+	int mark;
+
+	begin(&barrier);
+	assert_false(barrier_is_dead(&barrier, 1000000));
+	send_many(&barrier, 1, 10, 0);
+	put(&barrier, &mark, 50);
+	assert_false(barrier_is_dead(&barrier, 60049));
+	assert_true(barrier_is_dead(&barrier, 60050));
+	barrier_clear(&barrier);
+}
+
+static void
+an_idle_link_is_asked_every_30_seconds(void **state UNUSED)
+{
+	struct barrier barrier;
+
+	begin(&barrier);
+	assert_false(barrier_is_due(&barrier, 29999));
+	assert_true(barrier_is_due(&barrier, 30000));
+	put(&barrier, NULL, 30000);
+	assert_false(barrier_is_due(&barrier, 70000));
+	assert_null(answer(&barrier, "b-00000abc-1"));
+	assert_false(barrier_is_due(&barrier, 30099));
+	assert_true(barrier_is_due(&barrier, 30100));
+}
+
+static void
+says_when_to_look_again(void **state UNUSED)
+{
+	struct barrier barrier;
+	int mark;
+
+	begin(&barrier);
+	assert_int_equal(barrier_wait_ms(&barrier, 10000), 20000);
+	send_many(&barrier, 1, 10, 10000);
+	assert_int_equal(barrier_wait_ms(&barrier, 10010), 40);
+	put(&barrier, &mark, 10050);
+	assert_int_equal(barrier_wait_ms(&barrier, 10050), 5000);
+	assert_int_equal(barrier_wait_ms(&barrier, 20000), 1);
+	barrier_fall_back(&barrier);
+	assert_int_equal(barrier_wait_ms(&barrier, 20050), 20000);
+	barrier_clear(&barrier);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    goes_out_after_256_stanzas_or_256_kib_or_50_ms),
+		cmocka_unit_test(
+		    pings_the_server_with_epoch_and_number_in_the_id),
+		cmocka_unit_test(keeps_at_most_four_open),
+		cmocka_unit_test(a_confirmation_covers_the_barriers_before_it),
+		cmocka_unit_test(
+		    the_window_closes_by_stanzas_or_bytes_until_confirmed),
+		cmocka_unit_test(a_full_window_smaller_than_a_batch_is_due),
+		cmocka_unit_test(answers_of_an_old_connection_confirm_nothing),
+		cmocka_unit_test(only_the_server_or_our_echo_answers),
+		cmocka_unit_test(
+		    falls_back_to_a_headline_after_five_silent_seconds),
+		cmocka_unit_test(a_minute_without_an_answer_is_a_dead_peer),
+		cmocka_unit_test(an_idle_link_is_asked_every_30_seconds),
+		cmocka_unit_test(says_when_to_look_again),
+	};
+
+	return cmocka_run_group_tests_name("barrier", tests, NULL, NULL);
+}
