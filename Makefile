@@ -4,7 +4,12 @@
 # directory, so that the sanitizer build stands beside the ordinary one.
 
 B ?= build
--include config.mk
+
+# config.mk is made by its rule below where it is missing, except for these.
+UNCONFIGURED = deps clean distclean format format-check layers fresh
+ifneq ($(filter-out $(UNCONFIGURED),$(or $(MAKECMDGOALS),all)),)
+include config.mk
+endif
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wcast-qual -Wpointer-arith -Wvla -Wformat=2 -Wno-format-zero-length \
@@ -30,14 +35,10 @@ UNIT = $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all clean distclean unit deps demo format format-check lint layers install asan
+.PHONY: all clean distclean tests unit check check-asan fresh deps demo format \
+	format-check lint layers install asan
 
-ifeq ($(wildcard config.mk),)
-all unit install asan lint demo check $(B)/bin/%: config.mk
-	$(MAKE) $@
-else
 all: $(BINS)
-endif
 
 configure: configure.ac
 	@command -v autoconf >/dev/null || sh packaging/deps build
@@ -76,14 +77,39 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o \
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(STROPHE_LIBS) $(CMOCKA_LIBS) $(DEPS_LIBS)
 
-# Unit tests alone; `make check` runs everything.
-unit: $(UNIT)
-	@status=0; for t in $(UNIT); do $$t || status=1; done; exit $$status
+# ---- tests ---------------------------------------------------------------
 
+# Programs of tests/crash have a main of their own.
+CRASH = $(patsubst tests/crash/%.c,$(B)/tests/%,$(wildcard tests/crash/*.c))
+$(CRASH): $(B)/tests/%: $(B)/obj/tests/crash/%.o $(B)/libwaft.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS)
+
+tests: all $(UNIT) $(CRASH)
+
+# Unit tests alone; `make check` runs everything.
+unit: tests
+	@/usr/bin/python3 tests/check.py $(B) unit
+
+check:
+	@sh packaging/deps test demo
+	@$(MAKE) --no-print-directory tests $(DEMO)
+	@/usr/bin/python3 tests/check.py $(B)
+
+# Everything again with the address and undefined-behaviour sanitizers, in a
+# build directory of its own.
+ASAN = B=build-asan CFLAGS="-O1 -g -fno-omit-frame-pointer" HARDEN=-fPIE \
+	SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 asan:
-	$(MAKE) B=build-asan CFLAGS="-O1 -g -fno-omit-frame-pointer" \
-	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" \
-	    HARDEN=-fPIE all
+	$(MAKE) $(ASAN) tests
+check-asan:
+	@sh packaging/deps test demo
+	@$(MAKE) --no-print-directory $(ASAN) tests
+	@/usr/bin/python3 tests/check.py build-asan unit stress wire interop
+
+# A minimal Debian 12, this commit inside it, the README's commands.
+fresh:
+	sh tests/fresh.sh
 
 SOURCES = $(shell git ls-files '*.c' '*.h')
 format:
@@ -92,6 +118,24 @@ format-check:
 	clang-format --dry-run -Werror $(SOURCES)
 layers:
 	sh tests/layers.sh
+# What the compilers' own warnings do not see.
+lint:
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability \
+	    --inline-suppr --suppressions-list=tests/cppcheck.supp -I. -j 2 \
+	    common component bosh cli
+	git ls-files 'common/*.c' 'component/*.c' 'bosh/*.c' 'cli/*.c' | \
+	    xargs -P 2 -n 4 clang-tidy --quiet --warnings-as-errors='*' \
+	    --checks='-*,clang-analyzer-*,-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-reserved-identifier,-bugprone-assignment-in-if-condition,-bugprone-narrowing-conversions' \
+	    -- -std=c11 -D_GNU_SOURCE -I. -I$(B)/gen $(DEPS_CFLAGS)
+
+# ---- installing ----------------------------------------------------------
+
+install: all
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(datadir)/waft/demo \
+	    $(DESTDIR)$(datadir)/doc/waft
+	install -m 755 $(BINS) $(DESTDIR)$(bindir)
+	install -m 644 README.md docs/*.md docs/waft.conf.example \
+	    $(DESTDIR)$(datadir)/doc/waft
 
 deps:
 	sh packaging/deps

@@ -1,0 +1,139 @@
+#!/usr/bin/python3
+"""Runs the tests and counts them: `make check` and the sanitizer run both end here.
+
+usage: check.py BUILD_DIRECTORY [part ...]
+
+Parts, in order: layers unit stress wire interop browser (default: all).  The last line
+is `N passed, N failed, N skipped`; the exit code is 1 when anything failed.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+UNIT_SECONDS = 300
+PYTEST_SECONDS = 1500
+
+
+class Count:
+    def __init__(self, passed=0, failed=0, skipped=0):
+        self.passed, self.failed, self.skipped = passed, failed, skipped
+
+    def __iadd__(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        return self
+
+    def __str__(self):
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def environment(build):
+    # A leak or an undefined step ends the program with a code of its own, so a
+    # daemon's exit code shows it to the test that runs it.
+    return dict(
+        os.environ, WAFT_BUILD=str(build), CMOCKA_MESSAGE_OUTPUT="TAP",
+        ASAN_OPTIONS="detect_leaks=1:exitcode=99",
+        UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:exitcode=99",
+        LSAN_OPTIONS=f"suppressions={ROOT}/tests/lsan.supp:print_suppressions=0")
+
+
+def command(arguments, build, seconds):
+    """One program, one test: passed when it exits 0."""
+    try:
+        done = subprocess.run(
+            arguments, cwd=ROOT, env=environment(build), timeout=seconds,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            errors="replace")
+        return done.returncode, done.stdout
+    except subprocess.TimeoutExpired as late:
+        text = late.stdout or b""
+        return 124, f"{text.decode(errors='replace')}\nlate: over {seconds} s"
+
+
+def one(name, arguments, build, seconds):
+    code, text = command(arguments, build, seconds)
+    if code != 0:
+        print(f"FAILED {name} (exit code {code})\n{text}")
+    return Count(passed=code == 0, failed=code != 0)
+
+
+def layers(build):
+    return one("layers", ["sh", "tests/layers.sh"], build, 60)
+
+
+def stress(build):
+    return one("store_stress", [f"{build}/tests/store_stress"], build, 120)
+
+
+def unit(build):
+    count = Count()
+    for program in sorted(pathlib.Path(build, "tests").glob("test_*")):
+        if program.suffix or not os.access(program, os.X_OK):
+            continue
+        code, text = command([str(program)], build, UNIT_SECONDS)
+        good = len(re.findall(r"^ok \d+", text, re.M))
+        skipped = len(re.findall(r"^ok \d+.*# SKIP", text, re.M))
+        bad = len(re.findall(r"^not ok \d+", text, re.M))
+        if code != 0 and bad == 0:
+            bad = 1  # it ended before it could say
+        if bad:
+            print(f"FAILED {program.name} (exit code {code})\n{text}")
+        count += Count(good - skipped, bad, skipped)
+    return count
+
+
+def pytest(folder, build):
+    if not any((ROOT / "tests" / folder).glob("test_*.py")):
+        return Count()
+    with tempfile.TemporaryDirectory() as out:
+        report = pathlib.Path(out, "report.xml")
+        code = subprocess.run(
+            ["/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider",
+             f"--junitxml={report}", f"tests/{folder}"],
+            cwd=ROOT, env=environment(build), timeout=PYTEST_SECONDS,
+            stdin=subprocess.DEVNULL).returncode
+        if not report.exists():
+            return Count(failed=1)
+        suite = ET.parse(report).getroot().find("testsuite")
+    bad = int(suite.get("failures")) + int(suite.get("errors"))
+    skipped = int(suite.get("skipped"))
+    if code not in (0, 1) and bad == 0:
+        bad = 1
+    return Count(int(suite.get("tests")) - bad - skipped, bad, skipped)
+
+
+PARTS = {
+    "layers": layers,
+    "unit": unit,
+    "stress": stress,
+    "wire": lambda build: pytest("wire", build),
+    "interop": lambda build: pytest("interop", build),
+    "browser": lambda build: pytest("browser", build),
+}
+
+
+def main():
+    build = pathlib.Path(sys.argv[1]).resolve()
+    total = Count()
+    lines = []
+    for name in sys.argv[2:] or PARTS:
+        began = time.monotonic()
+        print(f"== {name}", flush=True)
+        count = PARTS[name](build)
+        total += count
+        lines.append(f"{name:10} {count}  ({time.monotonic() - began:.0f} s)")
+    print("\n".join(["", *lines]))
+    print(total)
+    sys.exit(total.failed > 0)
+
+
+if __name__ == "__main__":
+    main()
