@@ -5,6 +5,7 @@ set -eu
 echo '/* Made by schema/embed.sh. */'
 echo 'static const char *const schema[] = {'
 for file in "$1"/[0-9]*.sql; do
+	[ -e "$file" ] || continue
 	sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/	"/' -e 's/$/\\n"/' "$file"
 	echo '	,'
 done

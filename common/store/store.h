@@ -68,7 +68,8 @@ typedef void append_fn(enum err err, const struct append_result *results,
     size_t count, void *arg);
 
 /* One request, all or nothing; on disk before done.  Takes one reference of
- * each entry.  Entries is copied. */
+ * each entry.  Entries is copied.  Items, ENTRY_CREATE and ENTRY_DELETE:
+ * subscriptions have calls of their own. */
 void store_append(struct store *store, struct loop *loop,
     struct entry **entries, size_t count, append_fn *done, void *arg);
 
@@ -77,7 +78,7 @@ void store_append(struct store *store, struct loop *loop,
 enum read_state {
 	READ_COMPLETE, /* nothing between after and the first entry is missing
 	                */
-	READ_PARTIAL   /* items after `after` were trimmed; see first_missing */
+	READ_PARTIAL   /* items after `after` were trimmed */
 };
 
 struct read_result {
@@ -158,7 +159,8 @@ typedef void sub_list_fn(enum err err, const struct subscription *subs,
     size_t count, uint64_t as_of, void *arg);
 
 /* Adds it, or changes state and reason of the one with the same owner, channel
- * and address.  N, since and time are given by the store.  An ENTRY_SUB of the
+ * and address.  N, since and time are given by the store: n and since are the
+ * seq of the ENTRY_SUB that began it.  An ENTRY_SUB of the
  * log carries it to every daemon.  The strings are copied. */
 void store_sub_put(struct store *store, struct loop *loop,
     const struct subscription *sub, sub_put_fn *done, void *arg);

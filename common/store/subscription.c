@@ -1,0 +1,117 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/store/backend.h"
+
+/*
+ * Packed: n, since and time (8 bytes each, big endian), the state (1), then
+ * owner, channel, address and reason, each ended by a NUL.
+ */
+#define SUBSCRIPTION_HEAD 25
+
+static void
+subscription_add_u64(struct buf *out, uint64_t number)
+{
+	unsigned char bytes[8];
+
+	for (int i = 0; i < 8; i++)
+		bytes[i] = (unsigned char)(number >> (56 - 8 * i));
+	buf_add(out, bytes, sizeof(bytes));
+}
+
+static uint64_t
+subscription_u64(const char *at)
+{
+	uint64_t number = 0;
+
+	for (int i = 0; i < 8; i++)
+		number = number << 8 | (unsigned char)at[i];
+	return number;
+}
+
+void
+subscription_pack(const struct subscription *sub, struct buf *out)
+{
+	const char *reason = sub->reason == NULL ? "" : sub->reason;
+
+	subscription_add_u64(out, sub->n);
+	subscription_add_u64(out, sub->since);
+	subscription_add_u64(out, (uint64_t)sub->time_ms);
+	buf_addc(out, (char)sub->state);
+	buf_add(out, sub->owner, strlen(sub->owner) + 1);
+	buf_add(out, sub->channel, strlen(sub->channel) + 1);
+	buf_add(out, sub->address, strlen(sub->address) + 1);
+	buf_add(out, reason, strlen(reason) + 1);
+}
+
+bool
+subscription_unpack(const struct entry *entry, struct subscription *sub)
+{
+	const char *texts[4], *at = entry->data;
+	const char *end = entry->data + entry->data_len;
+
+	if (entry->data_len < SUBSCRIPTION_HEAD)
+		return false;
+	sub->n = subscription_u64(at);
+	sub->since = subscription_u64(at + 8);
+	sub->time_ms = (int64_t)subscription_u64(at + 16);
+	if ((unsigned char)at[24] > SUB_SUSPENDED)
+		return false;
+	sub->state = (enum sub_state)at[24];
+	at += SUBSCRIPTION_HEAD;
+	for (int i = 0; i < 4; i++) {
+		const char *nul = memchr(at, '\0', (size_t)(end - at));
+
+		if (nul == NULL)
+			return false;
+		texts[i] = at;
+		at = nul + 1;
+	}
+	sub->owner = texts[0];
+	sub->channel = texts[1];
+	sub->address = texts[2];
+	sub->reason = texts[3][0] == '\0' ? NULL : texts[3];
+	return at == end;
+}
+
+void
+subscription_copy(struct subscription *to, const struct subscription *from)
+{
+	*to = *from;
+	to->owner = xstrdup(from->owner);
+	to->channel = xstrdup(from->channel);
+	to->address = xstrdup(from->address);
+	to->reason = from->reason == NULL ? NULL : xstrdup(from->reason);
+}
+
+void
+subscription_clear(struct subscription *sub)
+{
+	free((char *)(uintptr_t)sub->owner);
+	free((char *)(uintptr_t)sub->channel);
+	free((char *)(uintptr_t)sub->address);
+	free((char *)(uintptr_t)sub->reason);
+	memset(sub, 0, sizeof(*sub));
+}
+
+bool
+subscription_is_same(const struct subscription *a, const struct subscription *b)
+{
+	if (a->state != b->state)
+		return false;
+	if (a->reason == NULL || b->reason == NULL)
+		return a->reason == b->reason;
+	return strcmp(a->reason, b->reason) == 0;
+}
+
+bool
+subscription_is_of(const struct subscription *sub, const char *address)
+{
+	size_t len = strlen(address);
+
+	if (strncmp(sub->address, address, len) != 0)
+		return false;
+	return sub->address[len] == '\0' ||
+	    (sub->address[len] == '/' && strchr(address, '/') == NULL);
+}
