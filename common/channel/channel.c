@@ -282,7 +282,7 @@ channel_retry(struct channel *channel, enum err err)
 		    event_new(loop_base(worker_loop(channel->worker)), -1, 0,
 		        channel_retry_cb, channel);
 	if (channel->retry == NULL)
-		fatal(EX_OSERR, "channel.event", "");
+		fatal(EX_OSERR, "channel.event", "reason=memory");
 	event_add(channel->retry, &wait);
 }
 
@@ -306,10 +306,14 @@ sub_take_read(struct channel *channel, struct sub *sub,
 	    reading_reached(result, asked_at, worker_position(channel->worker));
 	uint64_t first =
 	    result->count > 0 ? result->entries[0]->seq : reached + 1;
+	uint64_t asked_for = sub->cursor;
 	size_t i;
 
-	if (result->state == READ_PARTIAL && first > sub->cursor + 1 &&
-	    !sub_tell_lagged(channel, sub, first))
+	if (!sub_tell_deleted(channel, sub, first))
+		return;
+	/* With an entry at hand sub_give() sees the gap by itself. */
+	if (result->state == READ_PARTIAL && result->count == 0 &&
+	    sub->cursor == asked_for && !sub_tell_lagged(channel, sub, first))
 		return;
 	for (i = 0; i < result->count; i++) {
 		if (result->entries[i]->seq > reached)
@@ -318,7 +322,7 @@ sub_take_read(struct channel *channel, struct sub *sub,
 		    !sub_give(channel, sub, result->entries[i]))
 			return;
 	}
-	if (!sub_tell_deleted(channel, sub, reached))
+	if (!sub_tell_deleted(channel, sub, reached + 1))
 		return;
 	if (sub->cursor < reached)
 		sub->cursor = reached;

@@ -81,7 +81,7 @@ worker_create(const struct conf *conf, struct store *store)
 	worker->retry =
 	    event_new(loop_base(worker->loop), -1, 0, worker_retry_cb, worker);
 	if (worker->retry == NULL)
-		fatal(EX_OSERR, "worker.event", "");
+		fatal(EX_OSERR, "worker.event", "reason=memory");
 	return worker;
 }
 
@@ -287,7 +287,7 @@ void
 worker_start(struct worker *worker)
 {
 	if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
-		fatal(EX_OSERR, "worker.thread", "");
+		fatal(EX_OSERR, "worker.thread", "reason=limit");
 	pthread_setname_np(worker->thread, "worker");
 	worker->running = true;
 }
