@@ -100,12 +100,17 @@ log_head(char *line, size_t size, enum log_level level, const char *event)
 	    event);
 }
 
-/* Cuts a line that did not fit, between characters. */
+/* Ends a line that did not fit, without the character that was cut. */
 static size_t
 log_cut(char *line, size_t len)
 {
-	while (len > 0 && ((unsigned char)line[len] & 0xc0) == 0x80)
-		len--;
+	size_t head = len;
+
+	while (head > 0 && ((unsigned char)line[head - 1] & 0xc0) == 0x80)
+		head--;
+	if (head > 0 &&
+	    text_utf8_next(line + head - 1, len - head + 1, NULL) == 0)
+		len = head - 1;
 	memcpy(line + len, LOG_ELLIPSIS, strlen(LOG_ELLIPSIS));
 	return len + strlen(LOG_ELLIPSIS);
 }
@@ -173,8 +178,8 @@ log_is_bare(const char *text, size_t len)
 	size_t i;
 
 	for (i = 0; i < len; i++)
-		if (text[i] <= ' ' || text[i] == '"' || text[i] == '=' ||
-		    text[i] == '\\' || text[i] == 0x7f)
+		if (text[i] <= 0x20 || (unsigned char)text[i] >= 0x7f ||
+		    text[i] == '"' || text[i] == '=' || text[i] == '\\')
 			return false;
 	return len > 0;
 }
