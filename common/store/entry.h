@@ -4,8 +4,8 @@
  * once it has its seq, counted with atomics, shared by all threads; one
  * allocation.
  *
- * An item's formats are kept packed: for `xmpp-stanza` the stanza's own text,
- * for every other format the JSON text of its value.
+ * An item's formats are kept packed: for `xmpp-stanza` and `pubsub-item` the
+ * XML itself, for every other format the JSON text of its value.
  */
 #ifndef WAFT_STORE_ENTRY_H
 #define WAFT_STORE_ENTRY_H
@@ -42,7 +42,7 @@ struct entry {
 	uint16_t channel_len;
 	/* What a layer above made of it, once; see item.h. */
 	_Atomic(void *) view;
-	void (*view_free)(void *view);
+	void (*_Atomic view_free)(void *view);
 };
 
 /* Copies everything; prev_id may be NULL; id NULL: a random one is made. */
