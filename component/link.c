@@ -1,0 +1,566 @@
+#include "component/link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <strophe.h>
+
+#include "common/base/crypto.h"
+#include "common/base/log.h"
+#include "common/base/stat.h"
+
+/* libstrophe copies each piece once and sends it with a call of its own. */
+#define LINK_PIECE (64 * 1024)
+/* Its reads are 4 KiB: so many of them before the others get their turn. */
+#define LINK_READS        16
+#define LINK_HANDSHAKE_MS 15000
+#define LINK_TICK_MS      1000
+/* Of a stanza that the server sends to us; servers allow 256 to 512 KiB. */
+#define LINK_STANZA_MAX      (1024 * 1024)
+#define LINK_STANZA_DEPTH    64
+#define LINK_STANZA_ATTRS    64
+#define LINK_STANZA_ELEMENTS 10000
+
+static struct stat_metric link_connects =
+    STAT_COUNTER("waft_link_connects_total",
+        "Times the link to the XMPP server was authenticated", NULL);
+static struct stat_metric link_ends = STAT_COUNTER("waft_link_ends_total",
+    "Times the link or an attempt at it ended", NULL);
+static struct stat_metric link_received =
+    STAT_COUNTER("waft_link_received_stanzas_total",
+        "Stanzas received from the XMPP server", NULL);
+static struct stat_metric link_unreadable =
+    STAT_COUNTER("waft_link_unreadable_stanzas_total",
+        "Received stanzas that were dropped: over a limit or not XML", NULL);
+static struct stat_metric link_sent_bytes =
+    STAT_COUNTER("waft_link_sent_bytes_total",
+        "Bytes written to the XMPP server", NULL);
+static struct stat_metric link_gauge =
+    STAT_GAUGE("waft_link_up", "Links that are up now", NULL);
+
+enum link_state {
+	LINK_IDLE, /* not started, waiting for the next attempt, or closed */
+	LINK_CONNECTING, /* or in the handshake */
+	LINK_UP,
+	LINK_CLOSING
+};
+
+struct link {
+	struct loop *loop;
+	const struct conf_component *conf;
+	char *ip;
+	const struct link_ops *ops;
+	void *arg;
+	xmpp_log_t log;
+	xmpp_ctx_t *ctx;
+	xmpp_conn_t *conn; /* of the attempt under way or the last one */
+	enum link_state state;
+	enum link_end end; /* of the last connection */
+	enum link_end cut; /* what link_cut() will have it called */
+	struct retry retry;
+	struct xml_reader *reader;
+	struct buf out;
+	/* The library closes its socket before it says so; events hang on a
+	 * copy, so that there is no moment when they hang on a foreign one. */
+	int fd;
+	int spare; /* a low descriptor kept for the next socket */
+	struct event *read_event;
+	struct event *write_event;
+	struct event *tick_event;
+	struct event *retry_event;
+	long long started_ms;
+	struct deferred flush;
+};
+
+/* The attempt that xmpp_connect_component() is making: its socket callback
+ * carries no argument. */
+static _Thread_local struct link *link_attempt;
+
+static void link_connect(struct link *link);
+
+/* ---- descriptors ----------------------------------------------------- */
+
+static void
+link_reserve(struct link *link)
+{
+	if (link->spare < 0)
+		link->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void
+link_release(struct link *link)
+{
+	if (link->spare >= 0)
+		close(link->spare);
+	link->spare = -1;
+}
+
+static void
+link_unwatch(struct link *link)
+{
+	if (link->read_event != NULL)
+		event_free(link->read_event);
+	if (link->write_event != NULL)
+		event_free(link->write_event);
+	link->read_event = link->write_event = NULL;
+	if (link->fd >= 0)
+		close(link->fd);
+	link->fd = -1;
+}
+
+/* ---- running the library --------------------------------------------- */
+
+/* Output is left over exactly when the socket takes no more: the library does
+ * not tell how much of a piece it wrote. */
+static void
+link_want_write(struct link *link)
+{
+	struct pollfd poll_fd = { .fd = link->fd, .events = POLLOUT };
+
+	if (link->fd < 0)
+		return;
+	if (poll(&poll_fd, 1, 0) == 0)
+		event_add(link->write_event, NULL);
+}
+
+/* Lets the library write what it has and read what is there.  What it says of
+ * itself, the stream's head and end and the handshake, only the next run
+ * writes, hence two of them while it does. */
+static void
+link_run(struct link *link)
+{
+	int i, ready = 0;
+
+	for (i = 0; i < LINK_READS && link->fd >= 0; i++) {
+		xmpp_run_once(link->ctx, 0);
+		if (link->fd < 0 || ioctl(link->fd, FIONREAD, &ready) != 0)
+			return;
+		if (ready == 0 && (link->state == LINK_UP || i > 0))
+			break;
+	}
+	link_want_write(link);
+}
+
+static void
+link_event_cb(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	link_run(arg);
+}
+
+/* The library's own timers, and our limit on connecting and the handshake. */
+static void
+link_tick_cb(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct link *link = arg;
+
+	link_run(link);
+	if (link->state == LINK_CONNECTING &&
+	    loop_now_ms(link->loop) - link->started_ms >= LINK_HANDSHAKE_MS)
+		link_cut(link, LINK_END_SILENT);
+}
+
+static void
+link_watch(struct link *link, int fd)
+{
+	link->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	link->read_event = event_new(loop_base(link->loop), link->fd,
+	    EV_READ | EV_PERSIST, link_event_cb, link);
+	link->write_event = event_new(loop_base(link->loop), link->fd, EV_WRITE,
+	    link_event_cb, link);
+	if (link->fd < 0 || link->read_event == NULL ||
+	    link->write_event == NULL)
+		fatal(EX_OSERR, "link.watch", "errno=%d", errno);
+	event_add(link->read_event, NULL);
+	event_add(link->write_event, NULL);
+}
+
+static int
+link_socket_cb(xmpp_conn_t *conn UNUSED, void *socket)
+{
+	struct link *link = link_attempt;
+	int fd = *(int *)socket, on = 1;
+
+	if (fd >= FD_SETSIZE) {
+		log_error("link.descriptor", "fd=%d limit=%d", fd, FD_SETSIZE);
+		return -1;
+	}
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	link_unwatch(link);
+	link_watch(link, fd);
+	return 0;
+}
+
+/* ---- up and down ----------------------------------------------------- */
+
+static enum link_end
+link_stream_error(const xmpp_stream_error_t *error)
+{
+	switch (error->type) {
+	case XMPP_SE_NOT_AUTHORIZED:
+		return LINK_END_SECRET;
+	case XMPP_SE_HOST_UNKNOWN:
+	case XMPP_SE_HOST_GONE:
+	case XMPP_SE_IMPROPER_ADDR:
+	case XMPP_SE_INVALID_NS:
+		return LINK_END_HOST;
+	case XMPP_SE_CONFLICT:
+		return LINK_END_CONFLICT;
+	case XMPP_SE_INVALID_FROM:
+	case XMPP_SE_INVALID_XML:
+	case XMPP_SE_XML_NOT_WELL_FORMED:
+	case XMPP_SE_POLICY_VIOLATION:
+	case XMPP_SE_BAD_FORMAT:
+	case XMPP_SE_RESTRICTED_XML:
+		return LINK_END_STANZA;
+	case XMPP_SE_SYSTEM_SHUTDOWN:
+		return LINK_END_SHUTDOWN;
+	default:
+		return LINK_END_OTHER;
+	}
+}
+
+static enum link_end
+link_find_end(const struct link *link, enum link_state state,
+    const xmpp_stream_error_t *error)
+{
+	if (link->cut != LINK_END_NONE)
+		return link->cut;
+	if (state == LINK_CLOSING)
+		return LINK_END_CLOSED;
+	if (error == NULL)
+		return state == LINK_UP ? LINK_END_LOST : LINK_END_REFUSED;
+	/* Before the handshake it is about who we are, after it about what we
+	 * sent. */
+	if (state == LINK_UP && link_stream_error(error) == LINK_END_HOST)
+		return LINK_END_STANZA;
+	return link_stream_error(error);
+}
+
+static void
+link_retry(struct link *link, bool was_up, const char *text)
+{
+	const char *fix = link_end_fix(link->end);
+	struct timeval wait;
+	uint32_t chance;
+	int64_t ms;
+
+	crypto_random(&chance, sizeof(chance));
+	ms = retry_down(&link->retry, link->end, was_up,
+	    loop_now_ms(link->loop), link->conf->reconnect_ms, chance);
+	wait.tv_sec = ms / 1000;
+	wait.tv_usec = ms % 1000 * 1000;
+	event_add(link->retry_event, &wait);
+	log_warn("link.down",
+	    "domain=%s server=%s:%d reason=%s text=%s retry_ms=%lld%s%s",
+	    LOGQ(link->conf->domain), LOGQ(link->conf->host), link->conf->port,
+	    link_end_name(link->end), LOGQ(text == NULL ? "" : text),
+	    (long long)ms,
+	    fix == NULL ? "" : " fix=", fix == NULL ? "" : LOGQ(fix));
+}
+
+static void
+link_set_down(struct link *link, const xmpp_stream_error_t *error)
+{
+	enum link_state state = link->state;
+
+	link->end = link_find_end(link, state, error);
+	link->cut = LINK_END_NONE;
+	link->state = LINK_IDLE;
+	link->log.handler = NULL;
+	stat_add(&link_ends, 1);
+	link_unwatch(link);
+	event_del(link->tick_event);
+	link_reserve(link);
+	buf_clear(&link->out);
+	if (state == LINK_CLOSING)
+		log_info("link.closed", "domain=%s", LOGQ(link->conf->domain));
+	else
+		link_retry(link, state == LINK_UP,
+		    error == NULL ? NULL : error->text);
+	if (state == LINK_UP || state == LINK_CLOSING) {
+		stat_add(&link_gauge, -1);
+		link->ops->down(link->arg, link->end);
+	}
+}
+
+static void
+link_set_up(struct link *link)
+{
+	link->state = LINK_UP;
+	link->end = LINK_END_NONE;
+	/* From here on it would format every byte that passes. */
+	link->log.handler = NULL;
+	retry_up(&link->retry, loop_now_ms(link->loop));
+	stat_add(&link_connects, 1);
+	stat_add(&link_gauge, 1);
+	log_info("link.up", "domain=%s server=%s:%d", LOGQ(link->conf->domain),
+	    LOGQ(link->conf->host), link->conf->port);
+	link->ops->up(link->arg);
+}
+
+static void
+link_conn_cb(xmpp_conn_t *conn, xmpp_conn_event_t event, int error UNUSED,
+    xmpp_stream_error_t *stream_error, void *arg)
+{
+	struct link *link = arg;
+
+	if (conn != link->conn)
+		return;
+	if (event == XMPP_CONN_CONNECT)
+		link_set_up(link);
+	else if (link->state != LINK_IDLE)
+		link_set_down(link, stream_error);
+}
+
+/* ---- in -------------------------------------------------------------- */
+
+static void
+link_read_stanza(struct link *link, const char *text, size_t len)
+{
+	struct xml_error error;
+	struct xml *stanza;
+
+	if (xml_parse(link->reader, text, len, false, &stanza, &error) !=
+	    ERR_OK) {
+		stat_add(&link_unreadable, 1);
+		log_warn("link.stanza", "domain=%s err=%s why=\"%s\"",
+		    LOGQ(link->conf->domain), err_name(error.err), error.why);
+		return;
+	}
+	stat_add(&link_received, 1);
+	link->ops->stanza(link->arg, stanza);
+	xml_free(stanza);
+}
+
+static int
+link_stanza_cb(xmpp_conn_t *conn UNUSED, xmpp_stanza_t *stanza, void *arg)
+{
+	struct link *link = arg;
+	const char *name = xmpp_stanza_get_name(stanza);
+	char *text;
+	size_t len;
+
+	if (link->state != LINK_UP || name == NULL ||
+	    (strcmp(name, "message") != 0 && strcmp(name, "presence") != 0 &&
+	        strcmp(name, "iq") != 0))
+		return 1;
+	if (xmpp_stanza_to_text(stanza, &text, &len) != XMPP_EOK)
+		return 1;
+	link_read_stanza(link, text, len);
+	xmpp_free(link->ctx, text);
+	return 1;
+}
+
+/* ---- out ------------------------------------------------------------- */
+
+static void
+link_push(struct link *link)
+{
+	size_t at, len;
+
+	for (at = 0; at < link->out.len; at += len) {
+		len = link->out.len - at;
+		if (len > LINK_PIECE)
+			len = LINK_PIECE;
+		xmpp_send_raw(link->conn, link->out.data + at, len);
+	}
+	stat_add(&link_sent_bytes, (int64_t)link->out.len);
+	if (link->out.size > LINK_PIECE)
+		buf_clear(&link->out);
+	else
+		buf_reset(&link->out);
+}
+
+static void
+link_flush_cb(void *arg)
+{
+	struct link *link = arg;
+
+	if (link->state != LINK_UP || link->out.len == 0)
+		return;
+	link_push(link);
+	xmpp_run_once(link->ctx, 0);
+	link_want_write(link);
+}
+
+struct buf *
+link_out(struct link *link)
+{
+	return &link->out;
+}
+
+void
+link_flush(struct link *link)
+{
+	loop_defer(link->loop, &link->flush);
+}
+
+/* ---- life ------------------------------------------------------------ */
+
+static void
+link_log_cb(void *arg, xmpp_log_level_t level, const char *area,
+    const char *text)
+{
+	struct link *link = arg;
+
+	/* Its debug level has the handshake in it. */
+	if (level == XMPP_LEVEL_DEBUG)
+		return;
+	log_info("link.library", "domain=%s area=%s text=%s",
+	    LOGQ(link->conf->domain), LOGQ(area), LOGQ(text));
+}
+
+static void
+link_retry_cb(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	link_connect(arg);
+}
+
+struct link *
+link_create(struct loop *loop, const struct conf_component *conf,
+    const char *ip, const struct link_ops *ops, void *arg)
+{
+	static const struct xml_limits limits = { LINK_STANZA_MAX,
+		LINK_STANZA_DEPTH, LINK_STANZA_ATTRS, LINK_STANZA_ELEMENTS };
+	struct link *link = xcalloc(1, sizeof(*link));
+
+	xmpp_initialize();
+	link->loop = loop;
+	link->conf = conf;
+	link->ip = xstrdup(ip);
+	link->ops = ops;
+	link->arg = arg;
+	link->log.userdata = link;
+	link->ctx = xmpp_ctx_new(NULL, &link->log);
+	link->reader = xml_reader_create(&limits);
+	link->fd = link->spare = -1;
+	link->tick_event =
+	    event_new(loop_base(loop), -1, EV_PERSIST, link_tick_cb, link);
+	link->retry_event = evtimer_new(loop_base(loop), link_retry_cb, link);
+	if (link->ctx == NULL || link->tick_event == NULL ||
+	    link->retry_event == NULL)
+		fatal(EX_OSERR, "link.create", "");
+	buf_init(&link->out, 0);
+	loop_defer_init(&link->flush, LOOP_FLUSH, link_flush_cb, link);
+	link_reserve(link);
+	return link;
+}
+
+void
+link_free(struct link *link)
+{
+	if (link == NULL)
+		return;
+	if (link->state == LINK_UP || link->state == LINK_CLOSING)
+		stat_add(&link_gauge, -1);
+	link->state = LINK_IDLE;
+	loop_defer_cancel(link->loop, &link->flush);
+	if (link->conn != NULL)
+		xmpp_conn_release(link->conn);
+	xmpp_ctx_free(link->ctx);
+	link_unwatch(link);
+	event_free(link->tick_event);
+	event_free(link->retry_event);
+	link_release(link);
+	xml_reader_free(link->reader);
+	buf_clear(&link->out);
+	free(link->ip);
+	free(link);
+}
+
+static xmpp_conn_t *
+link_make_conn(struct link *link)
+{
+	xmpp_conn_t *conn = xmpp_conn_new(link->ctx);
+
+	if (conn == NULL)
+		fatal(EX_OSERR, "link.create", "");
+	xmpp_conn_set_jid(conn, link->conf->domain);
+	xmpp_conn_set_pass(conn, link->conf->secret);
+	xmpp_conn_set_sockopt_callback(conn, link_socket_cb);
+	xmpp_handler_add(conn, link_stanza_cb, NULL, NULL, NULL, link);
+	return conn;
+}
+
+/* A new connection object each time: the library keeps unsent pieces of the
+ * old one, which must never come before what the caller sends again. */
+static void
+link_connect(struct link *link)
+{
+	struct timeval tick = { LINK_TICK_MS / 1000, 0 };
+	int rc;
+
+	if (link->conn != NULL)
+		xmpp_conn_release(link->conn);
+	link->conn = link_make_conn(link);
+	link->state = LINK_CONNECTING;
+	link->started_ms = loop_now_ms(link->loop);
+	link->log.handler = link_log_cb;
+	link_release(link);
+	link_attempt = link;
+	rc = xmpp_connect_component(link->conn, link->ip,
+	    (unsigned short)link->conf->port, link_conn_cb, link);
+	link_attempt = NULL;
+	if (rc != XMPP_EOK)
+		link_set_down(link, NULL);
+	else
+		event_add(link->tick_event, &tick);
+}
+
+void
+link_start(struct link *link)
+{
+	link_connect(link);
+}
+
+bool
+link_close(struct link *link)
+{
+	event_del(link->retry_event);
+	if (link->state != LINK_UP) {
+		event_del(link->tick_event);
+		link_unwatch(link);
+		link->state = LINK_IDLE;
+		return false;
+	}
+	link_push(link);
+	link->state = LINK_CLOSING;
+	xmpp_disconnect(link->conn);
+	link_run(link);
+	return true;
+}
+
+/* The library sees the end of the stream when it runs next, which is not
+ * now: it may be running. */
+void
+link_cut(struct link *link, enum link_end end)
+{
+	if (link->fd < 0)
+		return;
+	link->cut = end;
+	shutdown(link->fd, SHUT_RDWR);
+}
+
+bool
+link_is_up(const struct link *link)
+{
+	return link->state == LINK_UP;
+}
+
+enum link_end
+link_why(const struct link *link)
+{
+	return link->end;
+}

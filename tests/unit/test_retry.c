@@ -1,0 +1,120 @@
+#include "component/retry.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/base/mem.h"
+
+#define MAX_MS 60000
+
+static void
+waits_twice_as_long_each_time_up_to_the_maximum(void **state UNUSED)
+{
+	struct retry retry = { 0 };
+	const int64_t want[] = { 1000, 2000, 4000, 8000, 16000, 32000, 60000,
+		60000 };
+	int64_t wait;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(want); i++) {
+		wait =
+		    retry_down(&retry, LINK_END_REFUSED, false, 0, MAX_MS, 0);
+		assert_int_equal(wait, want[i] - want[i] / 5);
+	}
+}
+
+static void
+jitter_stays_within_a_fifth(void **state UNUSED)
+{
+	uint32_t chance;
+	int64_t wait;
+
+	for (chance = 0; chance < 100000; chance += 7) {
+		struct retry retry = { 0 };
+
+		wait =
+		    retry_down(&retry, LINK_END_LOST, false, 0, MAX_MS, chance);
+		assert_in_range(wait, 800, 1200);
+	}
+}
+
+static void
+five_minutes_down_are_at_most_fifteen_attempts(void **state UNUSED)
+{
+	struct retry retry = { 0 };
+	int64_t now = 0;
+	int attempts = 0;
+
+	while (now < 300000) {
+		now +=
+		    retry_down(&retry, LINK_END_REFUSED, false, now, MAX_MS, 0);
+		attempts++;
+	}
+	assert_in_range(attempts, 5, 15);
+}
+
+static void
+starts_over_only_after_a_stable_minute(void **state UNUSED)
+{
+	struct retry retry = { 0 };
+
+	retry_down(&retry, LINK_END_LOST, false, 0, MAX_MS, 0);
+	retry_up(&retry, 1000);
+	assert_int_equal(retry_down(&retry, LINK_END_LOST, true, 5000, MAX_MS,
+	                     0),
+	    1600);
+	retry_up(&retry, 10000);
+	assert_int_equal(retry_down(&retry, LINK_END_LOST, true, 70000, MAX_MS,
+	                     0),
+	    800);
+}
+
+static void
+faults_of_configuration_are_retried_slowly_and_name_the_fix(void **state UNUSED)
+{
+	struct retry retry = { 0 };
+
+	assert_int_equal(retry_down(&retry, LINK_END_SECRET, false, 0, 600000,
+	                     0),
+	    48000);
+	assert_int_equal(retry_down(&retry, LINK_END_HOST, false, 0, 600000, 0),
+	    48000);
+	assert_int_equal(retry_down(&retry, LINK_END_CONFLICT, false, 0, 600000,
+	                     0),
+	    24000);
+	assert_non_null(strstr(link_end_fix(LINK_END_SECRET), "secret"));
+	assert_non_null(strstr(link_end_fix(LINK_END_HOST), "Component"));
+	assert_non_null(strstr(link_end_fix(LINK_END_CONFLICT), "kick_old"));
+}
+
+static void
+never_waits_longer_than_configured(void **state UNUSED)
+{
+	struct retry retry = { 0 };
+	int64_t wait =
+	    retry_down(&retry, LINK_END_SECRET, false, 0, 2000, 0xffffffff);
+
+	assert_in_range(wait, 1600, 2400);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    waits_twice_as_long_each_time_up_to_the_maximum),
+		cmocka_unit_test(jitter_stays_within_a_fifth),
+		cmocka_unit_test(
+		    five_minutes_down_are_at_most_fifteen_attempts),
+		cmocka_unit_test(starts_over_only_after_a_stable_minute),
+		cmocka_unit_test(
+		    faults_of_configuration_are_retried_slowly_and_name_the_fix),
+		cmocka_unit_test(never_waits_longer_than_configured),
+	};
+
+	return cmocka_run_group_tests_name("retry", tests, NULL, NULL);
+}
