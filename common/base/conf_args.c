@@ -1,0 +1,69 @@
+#include "common/base/conf.h"
+#include "config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "common/base/mem.h"
+
+enum {
+	CONF_ARG_SET = 256,
+	CONF_ARG_VERSION,
+	CONF_ARG_HELP
+};
+
+struct conf *
+conf_from_args(int argc, char **argv, const char *usage)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "set", required_argument, NULL, CONF_ARG_SET },
+		{ "version", no_argument, NULL, CONF_ARG_VERSION },
+		{ "help", no_argument, NULL, CONF_ARG_HELP },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char **sets = xcalloc((size_t)argc, sizeof *sets);
+	const char *file = NULL;
+	struct conf *conf;
+	struct buf why;
+	size_t n_sets = 0;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			file = optarg;
+			break;
+		case CONF_ARG_SET:
+			sets[n_sets++] = optarg;
+			break;
+		case CONF_ARG_VERSION:
+			printf("%s %s\n", program_invocation_short_name,
+			    PACKAGE_VERSION);
+			exit(EX_OK);
+		case CONF_ARG_HELP:
+			fputs(usage, stdout);
+			exit(EX_OK);
+		default:
+			fputs(usage, stderr);
+			exit(EX_USAGE);
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "%s: what is \"%s\"?\n%s",
+		    program_invocation_short_name, argv[optind], usage);
+		exit(EX_USAGE);
+	}
+	buf_init(&why, 0);
+	conf = conf_load(file, sets, n_sets, &why);
+	if (conf == NULL) {
+		fputs(why.data, stderr);
+		exit(EX_CONFIG);
+	}
+	buf_clear(&why);
+	free(sets);
+	return conf;
+}

@@ -1,0 +1,166 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/conf_load.h"
+#include "common/base/mem.h"
+#include "common/base/text.h"
+
+/* Where to point: at the option if it was given, else at its section. */
+static const struct conf_place *
+conf_check_at(const struct conf_loader *l, const char *section, size_t n,
+    const char *option)
+{
+	const struct conf_opened *opened = conf_loader_opened(l, section, n);
+	const struct conf_given *given;
+
+	given = conf_loader_given(l, opened, option);
+	return given != NULL ? &given->at : &opened->at;
+}
+
+/* `name` and `name-file` fill the same place. */
+static void
+conf_check_once(struct conf_loader *l, const char *section, size_t n,
+    const char *option, const char *file_option)
+{
+	const struct conf_opened *opened = conf_loader_opened(l, section, n);
+
+	if (conf_loader_given(l, opened, option) != NULL &&
+	    conf_loader_given(l, opened, file_option) != NULL)
+		conf_fault(l, conf_check_at(l, section, n, file_option),
+		    "%s and %s: give one of them", option, file_option);
+}
+
+static void
+conf_check_component(struct conf_loader *l, size_t n)
+{
+	struct conf_component *c = &l->conf->components[n];
+	const struct conf_place *at;
+	const char *dot;
+	char *domain = conf_domain(c->domain);
+
+	at = &conf_loader_opened(l, "component", n)->at;
+	if (domain == NULL) {
+		conf_fault(l, at, "component \"%s\" is no domain name",
+		    c->domain);
+		return;
+	}
+	free(c->domain);
+	c->domain = domain;
+	if (c->ping == NULL) {
+		dot = strchr(domain, '.');
+		c->ping = xstrdup(dot == NULL ? domain : dot + 1);
+	}
+	conf_check_once(l, "component", n, "secret", "secret-file");
+	if (c->secret == NULL)
+		conf_fault(l, at,
+		    "component \"%s\" needs a secret or a secret-file",
+		    c->domain);
+	if (c->host != NULL && !c->allow_plain &&
+	    !conf_host_is_loopback(c->host))
+		conf_fault(l, conf_check_at(l, "component", n, "server"),
+		    "server: %s is not this machine and the link is not "
+		    "encrypted; if its network can be trusted say "
+		    "allow-plain = yes",
+		    c->host);
+	if (l->conf->bosh.domain != NULL &&
+	    strcmp(l->conf->bosh.domain, c->domain) == 0)
+		conf_fault(l, conf_check_at(l, "bosh", 0, "domain"),
+		    "domain: must not be that of a component");
+}
+
+static void
+conf_check_token(struct conf_loader *l, size_t n)
+{
+	struct conf_token *t = &l->conf->tokens[n];
+	const struct conf_place *at;
+
+	at = &conf_loader_opened(l, "token", n)->at;
+	if (!text_is_channel(t->name, strlen(t->name)) ||
+	    strchr(t->name, '/') != NULL || strchr(t->name, ':') != NULL)
+		conf_fault(l, at,
+		    "token \"%s\": a name is 1 to 255 bytes without control "
+		    "characters, / and :",
+		    t->name);
+	conf_check_once(l, "token", n, "secret", "secret-file");
+	conf_check_once(l, "token", n, "key", "key-file");
+	if (t->issuer == NULL)
+		t->issuer = xstrdup(t->name);
+	if (t->kind != TOKEN_JWT && t->secret == NULL)
+		conf_fault(l, at,
+		    "token \"%s\" needs a secret or a secret-file (or kind = "
+		    "jwt and a key)",
+		    t->name);
+	if (t->kind == TOKEN_JWT && t->key.len == 0)
+		conf_fault(l, at,
+		    "token \"%s\" is a jwt and needs a key or a key-file",
+		    t->name);
+}
+
+static void
+conf_check_control(struct conf_loader *l, const char *section, size_t n,
+    const char *address)
+{
+	if (address != NULL && l->conf->control.auth == AUTH_NONE &&
+	    !conf_address_is_loopback(address))
+		conf_fault(l, conf_check_at(l, section, n, "control"),
+		    "control: %s can be reached from elsewhere; that needs "
+		    "control { auth = token }",
+		    address);
+}
+
+static void
+conf_check_bosh(struct conf_loader *l)
+{
+	struct conf_bosh *b = &l->conf->bosh;
+	const struct conf_opened *opened = conf_loader_opened(l, "bosh", 0);
+	size_t i;
+
+	if (conf_loader_given(l, opened, "assume-secure") == NULL) {
+		b->assume_secure = true;
+		for (i = 0; i < b->listen.count; i++)
+			if (!conf_address_is_loopback(b->listen.list[i]))
+				b->assume_secure = false;
+	}
+	if (b->listen.count == 0)
+		conf_fault(l, conf_check_at(l, "bosh", 0, "listen"),
+		    "listen: needs an address");
+	conf_check_control(l, "bosh", 0, b->control);
+}
+
+static void
+conf_check_sizes(struct conf_loader *l)
+{
+	const struct conf_control *c = &l->conf->control;
+
+	if (c->auth == AUTH_TOKEN && l->conf->n_tokens == 0)
+		conf_fault(l, conf_check_at(l, "control", 0, "auth"),
+		    "auth: token needs at least one section token \"NAME\" { "
+		    "... }");
+	if (c->stanza_max > c->item_max)
+		conf_fault(l, conf_check_at(l, "control", 0, "stanza-max"),
+		    "stanza-max: must not be above item-max");
+	if (c->item_max > c->max_body)
+		conf_fault(l, conf_check_at(l, "control", 0, "item-max"),
+		    "item-max: must not be above max-body");
+}
+
+void
+conf_check(struct conf_loader *l)
+{
+	const struct conf *conf = l->conf;
+	size_t i;
+
+	conf_check_bosh(l);
+	conf_check_sizes(l);
+	for (i = 0; i < conf->n_components; i++) {
+		conf_check_component(l, i);
+		conf_check_control(l, "component", i,
+		    conf->components[i].control);
+	}
+	for (i = 0; i < conf->n_tokens; i++)
+		conf_check_token(l, i);
+	for (i = 0; i < conf->n_classes; i++)
+		if (*conf->classes[i].pattern == '\0')
+			conf_fault(l, &conf_loader_opened(l, "channels", i)->at,
+			    "channels: the pattern is empty");
+}
