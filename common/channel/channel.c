@@ -311,9 +311,10 @@ sub_take_read(struct channel *channel, struct sub *sub,
 
 	if (!sub_tell_deleted(channel, sub, first))
 		return;
-	/* With an entry at hand sub_give() sees the gap by itself. */
-	if (result->state == READ_PARTIAL && result->count == 0 &&
-	    sub->cursor == asked_for && !sub_tell_lagged(channel, sub, first))
+	/* An entry within reach tells of the gap before it by itself. */
+	if (result->state == READ_PARTIAL && first > reached &&
+	    sub->cursor == asked_for &&
+	    !sub_tell_lagged(channel, sub, reached + 1))
 		return;
 	for (i = 0; i < result->count; i++) {
 		if (result->entries[i]->seq > reached)
