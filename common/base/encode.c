@@ -11,11 +11,11 @@ static const char encode_base64[] =
 static const char encode_base64url[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/* Takes back what was appended since the buffer had len bytes. */
+/* Takes back what was written after the first len bytes. */
 static bool
 encode_undo(struct buf *out, size_t len)
 {
-	if (out->len > len) {
+	if (out->data != NULL) {
 		out->len = len;
 		out->data[len] = '\0';
 	}
@@ -94,27 +94,38 @@ text_percent_encode(const char *text, size_t len, struct buf *out)
 	}
 }
 
+/* Room is made once: bodies come this way. */
 static void
 encode_64(const unsigned char *p, size_t len, const char *alphabet, bool pad,
     struct buf *out)
 {
+	size_t rest = len % 3 == 0 ? 0 : pad ? 4 : len % 3 + 1;
+	char *start = buf_reserve(out, len / 3 * 4 + rest);
+	char *to = start;
 	uint32_t bits;
-	size_t used;
-	char quad[4];
 
-	for (; len > 0; len -= used, p += used) {
-		used = len < 3 ? len : 3;
-		bits = (uint32_t)p[0] << 16;
-		if (used > 1)
-			bits |= (uint32_t)p[1] << 8;
-		if (used > 2)
-			bits |= p[2];
-		quad[0] = alphabet[bits >> 18];
-		quad[1] = alphabet[bits >> 12 & 63];
-		quad[2] = used > 1 ? alphabet[bits >> 6 & 63] : '=';
-		quad[3] = used > 2 ? alphabet[bits & 63] : '=';
-		buf_add(out, quad, pad ? 4 : used + 1);
+	if (start == NULL)
+		return;
+	for (; len >= 3; len -= 3, p += 3) {
+		bits = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+		*to++ = alphabet[bits >> 18];
+		*to++ = alphabet[bits >> 12 & 63];
+		*to++ = alphabet[bits >> 6 & 63];
+		*to++ = alphabet[bits & 63];
 	}
+	if (len > 0) {
+		bits = (uint32_t)p[0] << 16;
+		if (len == 2)
+			bits |= (uint32_t)p[1] << 8;
+		*to++ = alphabet[bits >> 18];
+		*to++ = alphabet[bits >> 12 & 63];
+		if (len == 2)
+			*to++ = alphabet[bits >> 6 & 63];
+		for (; pad && len < 3; len++)
+			*to++ = '=';
+	}
+	*to = '\0';
+	out->len += (size_t)(to - start);
 }
 
 void
@@ -151,32 +162,28 @@ static bool
 encode_from_64(const char *text, size_t len, const char *alphabet,
     struct buf *out)
 {
-	size_t start = out->len, i;
+	size_t size = len / 4 * 3 + len % 4 * 3 / 4, i;
 	uint32_t bits = 0;
 	unsigned value;
+	char *to;
 
-	if (len % 4 == 1)
+	if (len % 4 == 1 || (to = buf_reserve(out, size)) == NULL)
 		return false;
 	for (i = 0; i < len; i++) {
 		value = encode_unbase64(text[i], alphabet);
 		if (value == ENCODE_NONE)
-			return encode_undo(out, start);
+			return encode_undo(out, out->len);
 		bits = bits << 6 | value;
-		if (i % 4 == 3)
-			buf_add(out,
-			    (char[]){ (char)(bits >> 16), (char)(bits >> 8),
-			        (char)bits },
-			    3);
+		/* Six bits come, and from the second on eight go. */
+		if (i % 4 != 0)
+			*to++ = (char)(bits >> (6 - i % 4 * 2));
 	}
 	if ((len % 4 == 2 && (bits & 15) != 0) ||
 	    (len % 4 == 3 && (bits & 3) != 0))
-		return encode_undo(out, start);
-	if (len % 4 == 2)
-		buf_addc(out, (char)(bits >> 4));
-	if (len % 4 == 3)
-		buf_add(out, (char[]){ (char)(bits >> 10), (char)(bits >> 2) },
-		    2);
-	return !out->failed;
+		return encode_undo(out, out->len);
+	*to = '\0';
+	out->len += size;
+	return true;
 }
 
 bool
@@ -200,11 +207,15 @@ text_base64url_decode(const char *text, size_t len, struct buf *out)
 void
 text_hex(const void *data, size_t len, struct buf *out)
 {
-	const unsigned char *p = data;
-	size_t i;
+	const unsigned char *p = data, *end = p + len;
+	char *to = buf_reserve(out, len * 2);
 
-	for (i = 0; i < len; i++)
-		buf_add(out,
-		    (char[]){ encode_hex[p[i] >> 4], encode_hex[p[i] & 15] },
-		    2);
+	if (to == NULL)
+		return;
+	for (; p < end; p++) {
+		*to++ = encode_hex[*p >> 4];
+		*to++ = encode_hex[*p & 15];
+	}
+	*to = '\0';
+	out->len += len * 2;
 }

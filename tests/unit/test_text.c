@@ -258,6 +258,13 @@ TEST(a_decoder_stops_at_the_limit_of_its_buffer)
 	assert_true(out.failed);
 	buf_reset(&out);
 	assert_false(text_percent_decode(TEXT("ab%20c"), &out));
+	buf_reset(&out);
+	text_base64url("ab", 2, &out);
+	assert_false(out.failed);
+	assert_string_equal(out.data, "YWI");
+	text_hex("a", 1, &out);
+	assert_true(out.failed);
+	assert_string_equal(out.data, "YWI");
 	buf_clear(&out);
 }
 
