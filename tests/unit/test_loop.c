@@ -52,6 +52,8 @@ step_init(struct step *step, struct loop *loop, enum loop_stage stage,
 static int
 loop_setup(void **state)
 {
+	/* What fails here mostly fails by waiting for ever. */
+	alarm(60);
 	trace[0] = '\0';
 	*state = loop_create();
 	return 0;
@@ -61,6 +63,7 @@ static int
 loop_teardown(void **state)
 {
 	loop_free(*state);
+	alarm(0);
 	return 0;
 }
 
@@ -265,9 +268,7 @@ no_post_of_another_thread_is_lost_or_overtaken(void **state)
 		                     &posters[i]),
 		    0);
 	}
-	alarm(60);
 	loop_run(*state);
-	alarm(0);
 	for (i = 0; i < POSTERS; i++) {
 		pthread_join(threads[i], NULL);
 		assert_int_equal(posters[i].taken, POST_EACH);
@@ -321,9 +322,7 @@ a_sleeping_loop_is_woken_by_each_post(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, pair_main, pair.there),
 	    0);
 	loop_post(pair.here, pair_ping_cb, &pair);
-	alarm(60);
 	loop_run(pair.here);
-	alarm(0);
 	pthread_join(thread, NULL);
 	assert_int_equal(pair.left, 0);
 	loop_free(pair.there);
