@@ -1,0 +1,272 @@
+#include "common/xmpp/ask.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/stat.h"
+#include "common/base/text.h"
+
+#define ASK_STANZAS "urn:ietf:params:xml:ns:xmpp-stanzas"
+
+static struct stat_metric ask_refused = STAT_COUNTER("waft_xmpp_refused_total",
+    "Requests of XMPP users answered with an error", NULL);
+
+/* The channel an address of ours means: its node's or, for names that no node
+ * can carry, its resource's (jid_of_channel()). */
+static char *
+ask_channel(const struct jid *to)
+{
+	const char *resource;
+	struct buf channel;
+
+	if (to->node_len == 0 && to->resource_len == 0)
+		return NULL;
+	buf_init(&channel, 0);
+	resource = to->full + jid_bare_len(to) + 1;
+	if (to->node_len == 0)
+		buf_add(&channel, resource, to->resource_len);
+	else if (!jid_channel(to, &channel))
+		buf_reset(&channel);
+	if (!text_is_channel(channel.data, channel.len))
+		buf_reset(&channel);
+	return buf_detach(&channel, NULL);
+}
+
+struct ask *
+ask_create(struct service *service, void *peer, const struct jid *from,
+    const struct jid *to, const char *id)
+{
+	struct ask *ask = xcalloc(1, sizeof *ask);
+
+	ask->service = service;
+	ask->peer = peer;
+	ask->from = *from;
+	ask->self = xstrdup(to->full);
+	ask->id = id == NULL ? NULL : xstrdup(id);
+	ask->channel = ask_channel(to);
+	service->refs++;
+	service->ops->ref(peer);
+	return ask;
+}
+
+static void
+ask_release(struct service *service)
+{
+	if (--service->refs > 0)
+		return;
+	xml_reader_free(service->reader);
+	free(service->domain);
+	free(service->stanza_ns);
+	free(service);
+}
+
+void
+ask_done(struct ask *ask)
+{
+	if (ask->work_free != NULL)
+		ask->work_free(ask->work);
+	ask->service->ops->unref(ask->peer);
+	ask_release(ask->service);
+	free(ask->self);
+	free(ask->id);
+	free(ask->channel);
+	free(ask);
+}
+
+void
+service_free(struct service *service)
+{
+	if (service == NULL)
+		return;
+	service->closed = true;
+	ask_release(service);
+}
+
+bool
+ask_is_late(struct ask *ask)
+{
+	if (!ask->service->closed)
+		return false;
+	ask_done(ask);
+	return true;
+}
+
+bool
+ask_node(struct ask *ask, const char *node)
+{
+	if (node == NULL)
+		return ask->channel == NULL || ask->channel[0] != '\0';
+	if (ask->channel != NULL)
+		return strcmp(ask->channel, node) == 0;
+	if (!text_is_channel(node, strlen(node)))
+		return false;
+	ask->channel = xstrdup(node);
+	return true;
+}
+
+static void
+ask_subs_cb(enum err err, const struct subscription *subs UNUSED, size_t count,
+    uint64_t as_of UNUSED, void *arg)
+{
+	struct ask *ask = arg;
+
+	if (ask_is_late(ask))
+		return;
+	if (err == ERR_OK && count == 0)
+		err = ERR_NOTFOUND;
+	if (err != ERR_OK)
+		ask_fail(ask, err);
+	else
+		ask->found(ask);
+}
+
+static void
+ask_channel_cb(enum err err, const struct channel_info *info UNUSED,
+    size_t count UNUSED, void *arg)
+{
+	struct ask *ask = arg;
+	struct service *service = ask->service;
+	const struct sub_filter filter = { .channel = ask->channel };
+
+	if (ask_is_late(ask))
+		return;
+	if (err == ERR_OK)
+		ask->found(ask);
+	else if (err == ERR_NOTFOUND)
+		store_sub_list(service->store, service->loop, &filter, 0, 1,
+		    ask_subs_cb, ask);
+	else
+		ask_fail(ask, err);
+}
+
+void
+ask_find(struct ask *ask, void (*found)(struct ask *ask))
+{
+	ask->found = found;
+	store_channel(ask->service->store, ask->service->loop, ask->channel,
+	    ask_channel_cb, ask);
+}
+
+/* ---- answers --------------------------------------------------------- */
+
+static void
+ask_add_attr(struct buf *out, const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	buf_addc(out, ' ');
+	buf_adds(out, name);
+	buf_adds(out, "='");
+	buf_adds_xml(out, value);
+	buf_addc(out, '\'');
+}
+
+static void
+ask_send(const struct ask *ask, struct buf *out)
+{
+	ask->service->ops->send(ask->peer, out->data, out->len);
+	buf_clear(out);
+}
+
+/* The start tag, but for its `>`. */
+static void
+ask_open(struct buf *out, const char *name, const char *stanza_ns)
+{
+	buf_init(out, 0);
+	buf_addc(out, '<');
+	buf_adds(out, name);
+	buf_adds(out, stanza_ns);
+}
+
+static void
+ask_open_iq(const struct ask *ask, const char *type, struct buf *out)
+{
+	ask_open(out, "iq", ask->service->stanza_ns);
+	ask_add_attr(out, "type", type);
+	ask_add_attr(out, "id", ask->id);
+	ask_add_attr(out, "from", ask->self);
+	ask_add_attr(out, "to", ask->from.full);
+}
+
+void
+ask_result(struct ask *ask, const struct buf *body)
+{
+	struct buf out;
+
+	ask_open_iq(ask, "result", &out);
+	if (body == NULL || body->len == 0) {
+		buf_adds(&out, "/>");
+	} else {
+		buf_addc(&out, '>');
+		buf_add(&out, body->data, body->len);
+		buf_adds(&out, "</iq>");
+	}
+	ask_send(ask, &out);
+	ask_done(ask);
+}
+
+void
+ask_error(struct ask *ask, const struct ask_error *error)
+{
+	struct buf out;
+
+	stat_add(&ask_refused, 1);
+	log_debug("xmpp.refused", "jid=%s to=%s condition=%s",
+	    LOGQ(ask->from.full), LOGQ(ask->self), error->condition);
+	ask_open_iq(ask, "error", &out);
+	buf_addf(&out, "><error type='%s'><%s xmlns='" ASK_STANZAS "'/>",
+	    error->type, error->condition);
+	if (error->detail != NULL) {
+		buf_addf(&out, "<%s xmlns='" ASK_PUBSUB_ERRORS "'",
+		    error->detail);
+		ask_add_attr(&out, "feature", error->feature);
+		buf_adds(&out, "/>");
+	}
+	buf_adds(&out, "</error></iq>");
+	ask_send(ask, &out);
+	ask_done(ask);
+}
+
+void
+ask_fail(struct ask *ask, enum err err)
+{
+	const struct ask_error error = { .type = err_xmpp_type(err),
+		.condition = err_xmpp_condition(err) };
+
+	ask_error(ask, &error);
+}
+
+void
+ask_presence(const struct ask *ask, const char *type)
+{
+	struct jid to = ask->from;
+	struct buf out;
+
+	jid_to_bare(&to);
+	ask_open(&out, "presence", ask->service->stanza_ns);
+	ask_add_attr(&out, "type", type);
+	ask_add_attr(&out, "from", ask->self);
+	ask_add_attr(&out, "to", to.full);
+	buf_adds(&out, "/>");
+	ask_send(ask, &out);
+}
+
+void
+service_error(const struct xml *stanza, const char *from, const char *to,
+    const char *stanza_ns, enum err err, const char *text, struct buf *out)
+{
+	buf_addf(out, "<%s%s type='error'", stanza->name, stanza_ns);
+	ask_add_attr(out, "id", xml_attr(stanza, "id"));
+	ask_add_attr(out, "from", from);
+	ask_add_attr(out, "to", to);
+	buf_addf(out, "><error type='%s'><%s xmlns='" ASK_STANZAS "'/>",
+	    err_xmpp_type(err), err_xmpp_condition(err));
+	if (text != NULL) {
+		buf_adds(out, "<text xmlns='" ASK_STANZAS "'>");
+		buf_adds_xml(out, text);
+		buf_adds(out, "</text>");
+	}
+	buf_addf(out, "</error></%s>", stanza->name);
+}

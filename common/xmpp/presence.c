@@ -1,0 +1,73 @@
+/* Presence subscriptions to channel@domain (RFC 6121 §3, §4.3): the contact in
+ * a roster is the subscription. */
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/xmpp/ask.h"
+
+static void
+presence_subscribed_cb(enum err err, const struct subscription *sub UNUSED,
+    bool existed UNUSED, void *arg)
+{
+	struct ask *ask = arg;
+
+	if (ask_is_late(ask))
+		return;
+	ask_presence(ask, err == ERR_OK ? "subscribed" : "unsubscribed");
+	if (err == ERR_OK)
+		ask_presence(ask, NULL);
+	ask_done(ask);
+}
+
+/* Whether there was one to end or not, afterwards there is none. */
+static void
+presence_unsubscribed_cb(enum err err, const struct subscription *sub UNUSED,
+    bool existed UNUSED, void *arg)
+{
+	struct ask *ask = arg;
+
+	if (ask_is_late(ask))
+		return;
+	if (err == ERR_OK || err == ERR_NOTFOUND)
+		ask_presence(ask, "unsubscribed");
+	ask_done(ask);
+}
+
+static void
+presence_probed_cb(enum err err, const struct subscription *subs UNUSED,
+    size_t count, void *arg)
+{
+	struct ask *ask = arg;
+
+	if (ask_is_late(ask))
+		return;
+	/* Not knowing is no reason to end what may be there. */
+	if (err == ERR_OK)
+		ask_presence(ask, count > 0 ? NULL : "unsubscribed");
+	ask_done(ask);
+}
+
+void
+presence_request(struct ask *ask, const char *type)
+{
+	const struct service_ops *ops = ask->service->ops;
+	struct jid bare = ask->from;
+
+	jid_to_bare(&bare);
+	if (ask->channel == NULL || ask->channel[0] == '\0') {
+		ask_presence(ask, "unsubscribed");
+		ask_done(ask);
+	} else if (strcmp(type, "probe") == 0) {
+		ops->subscriptions(ask->peer, &bare, ask->channel,
+		    presence_probed_cb, ask);
+	} else if (strcmp(type, "unsubscribe") == 0) {
+		ops->unsubscribe(ask->peer, &bare, ask->channel,
+		    presence_unsubscribed_cb, ask);
+	} else if (ops->may_subscribe(ask->peer, &bare, ask->channel)) {
+		ops->subscribe(ask->peer, &bare, ask->channel,
+		    presence_subscribed_cb, ask);
+	} else {
+		ask_presence(ask, "unsubscribed");
+		ask_done(ask);
+	}
+}

@@ -1,0 +1,261 @@
+/* Subscribing by XEP-0060; a node is a channel, by its name. */
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/xmpp/ask.h"
+
+static const struct ask_error pubsub_invalid_jid = { "modify", "bad-request",
+	"invalid-jid", NULL };
+static const struct ask_error pubsub_jid_required = { "modify", "bad-request",
+	"jid-required", NULL };
+static const struct ask_error pubsub_node_required = { "modify", "bad-request",
+	"nodeid-required", NULL };
+static const struct ask_error pubsub_closed = { "cancel", "not-allowed",
+	"closed-node", NULL };
+static const struct ask_error pubsub_too_many = { "wait", "policy-violation",
+	"too-many-subscriptions", NULL };
+static const struct ask_error pubsub_not_subscribed = { "cancel",
+	"unexpected-request", "not-subscribed", NULL };
+
+static void
+pubsub_unsupported(struct ask *ask, const char *feature)
+{
+	const struct ask_error error = { "cancel", "feature-not-implemented",
+		feature == NULL ? NULL : "unsupported", feature };
+
+	ask_error(ask, &error);
+}
+
+/* Lets the verb's node name the channel.  False, and the ask is gone, when
+ * there is none. */
+static bool
+pubsub_node(struct ask *ask, const struct xml *verb)
+{
+	if (!ask_node(ask, xml_attr(verb, "node"))) {
+		ask_fail(ask, ERR_NOTFOUND);
+		return false;
+	}
+	if (ask->channel == NULL) {
+		ask_error(ask, &pubsub_node_required);
+		return false;
+	}
+	return true;
+}
+
+/* The verb's JID, which must be one of the asker's own (§6.1.3.1).  False, and
+ * the ask is gone, otherwise: with the error the verb wants for another's. */
+static bool
+pubsub_jid(struct ask *ask, const struct xml *verb, struct jid *jid,
+    bool foreign_is_forbidden)
+{
+	const char *text = xml_attr(verb, "jid");
+	const char *why;
+
+	if (text == NULL)
+		ask_error(ask, &pubsub_jid_required);
+	else if (jid_parse(text, strlen(text), jid, &why) != ERR_OK)
+		ask_error(ask, &pubsub_invalid_jid);
+	else if (jid_same_bare(jid, &ask->from))
+		return true;
+	else if (foreign_is_forbidden)
+		ask_fail(ask, ERR_DENIED);
+	else
+		ask_error(ask, &pubsub_invalid_jid);
+	return false;
+}
+
+static void
+pubsub_add_subscription(struct buf *out, const struct subscription *sub)
+{
+	buf_adds(out, "<subscription node='");
+	buf_adds_xml(out, sub->channel);
+	buf_adds(out, "' jid='");
+	buf_adds_xml(out, sub->address);
+	buf_adds(out, "' subscription='subscribed'/>");
+}
+
+static void
+pubsub_subscribed_cb(enum err err, const struct subscription *sub,
+    bool existed UNUSED, void *arg)
+{
+	struct ask *ask = arg;
+	struct buf out;
+
+	if (ask_is_late(ask))
+		return;
+	if (err == ERR_DENIED) {
+		ask_error(ask, &pubsub_closed);
+	} else if (err == ERR_LIMIT) {
+		ask_error(ask, &pubsub_too_many);
+	} else if (err != ERR_OK) {
+		ask_fail(ask, err);
+	} else {
+		buf_init(&out, 0);
+		buf_adds(&out, "<pubsub xmlns='" ASK_PUBSUB "'>");
+		pubsub_add_subscription(&out, sub);
+		buf_adds(&out, "</pubsub>");
+		ask_result(ask, &out);
+		buf_clear(&out);
+	}
+}
+
+static void
+pubsub_subscribe(struct ask *ask, const struct xml *verb)
+{
+	const struct xml *more = xml_next(verb);
+	struct jid jid;
+
+	/* §6.3.7: options asked for in the same breath. */
+	if (more != NULL && xml_is(more, ASK_PUBSUB, "options")) {
+		pubsub_unsupported(ask, "subscription-options");
+		return;
+	}
+	if (!pubsub_node(ask, verb) || !pubsub_jid(ask, verb, &jid, false))
+		return;
+	if (ask->service->ops->may_subscribe(ask->peer, &jid, ask->channel))
+		ask->service->ops->subscribe(ask->peer, &jid, ask->channel,
+		    pubsub_subscribed_cb, ask);
+	else
+		ask_error(ask, &pubsub_closed);
+}
+
+static void
+pubsub_unsubscribed_cb(enum err err, const struct subscription *sub UNUSED,
+    bool existed UNUSED, void *arg)
+{
+	struct ask *ask = arg;
+
+	if (ask_is_late(ask))
+		return;
+	if (err == ERR_NOTFOUND)
+		ask_error(ask, &pubsub_not_subscribed);
+	else if (err != ERR_OK)
+		ask_fail(ask, err);
+	else
+		ask_result(ask, NULL);
+}
+
+static void
+pubsub_unsubscribe(struct ask *ask, const struct xml *verb)
+{
+	struct jid jid;
+
+	if (pubsub_node(ask, verb) && pubsub_jid(ask, verb, &jid, true))
+		ask->service->ops->unsubscribe(ask->peer, &jid, ask->channel,
+		    pubsub_unsubscribed_cb, ask);
+}
+
+static void
+pubsub_subscriptions_cb(enum err err, const struct subscription *subs,
+    size_t count, void *arg)
+{
+	struct ask *ask = arg;
+	struct buf out;
+	size_t i;
+
+	if (ask_is_late(ask))
+		return;
+	if (err != ERR_OK) {
+		ask_fail(ask, err);
+		return;
+	}
+	buf_init(&out, 0);
+	buf_adds(&out, "<pubsub xmlns='" ASK_PUBSUB "'><subscriptions");
+	if (ask->channel != NULL) {
+		buf_adds(&out, " node='");
+		buf_adds_xml(&out, ask->channel);
+		buf_addc(&out, '\'');
+	}
+	buf_addc(&out, '>');
+	for (i = 0; i < count; i++)
+		pubsub_add_subscription(&out, &subs[i]);
+	buf_adds(&out, "</subscriptions></pubsub>");
+	ask_result(ask, &out);
+	buf_clear(&out);
+}
+
+static void
+pubsub_subscriptions(struct ask *ask, const struct xml *verb)
+{
+	struct jid bare = ask->from;
+
+	if (!ask_node(ask, xml_attr(verb, "node"))) {
+		ask_fail(ask, ERR_NOTFOUND);
+		return;
+	}
+	jid_to_bare(&bare);
+	ask->service->ops->subscriptions(ask->peer, &bare, ask->channel,
+	    pubsub_subscriptions_cb, ask);
+}
+
+static void
+pubsub_read_items(struct ask *ask, const struct xml *verb)
+{
+	if (!pubsub_node(ask, verb))
+		return;
+	if (ask->service->ops->may_subscribe(ask->peer, &ask->from,
+	        ask->channel))
+		pubsub_items(ask, verb);
+	else
+		ask_error(ask, &pubsub_closed);
+}
+
+struct pubsub_verb {
+	const char *name;
+	void (*answer)(struct ask *ask, const struct xml *verb);
+	const char *feature; /* what is not supported, without answer */
+};
+
+static const struct pubsub_verb pubsub_verbs[] = {
+	{ "subscribe", pubsub_subscribe, NULL },
+	{ "unsubscribe", pubsub_unsubscribe, NULL },
+	{ "subscriptions", pubsub_subscriptions, NULL },
+	{ "items", pubsub_read_items, NULL },
+	{ "publish", NULL, "publish" },
+	{ "retract", NULL, "delete-items" },
+	{ "create", NULL, "create-nodes" },
+	{ "affiliations", NULL, "retrieve-affiliations" },
+	{ "options", NULL, "subscription-options" },
+	{ "default", NULL, "retrieve-default-sub" },
+	{ NULL, NULL, NULL },
+};
+
+static const struct pubsub_verb pubsub_owner_verbs[] = {
+	{ "configure", NULL, "config-node" },
+	{ "default", NULL, "retrieve-default" },
+	{ "delete", NULL, "delete-nodes" },
+	{ "purge", NULL, "purge-nodes" },
+	{ "subscriptions", NULL, "manage-subscriptions" },
+	{ "affiliations", NULL, "modify-affiliations" },
+	{ NULL, NULL, NULL },
+};
+
+static void
+pubsub_dispatch(struct ask *ask, const struct xml *element,
+    const struct pubsub_verb *verbs)
+{
+	const struct xml *verb = xml_first(element);
+
+	if (verb == NULL) {
+		ask_fail(ask, ERR_BAD);
+		return;
+	}
+	while (verbs->name != NULL && !xml_is(verb, element->ns, verbs->name))
+		verbs++;
+	if (verbs->answer != NULL)
+		verbs->answer(ask, verb);
+	else
+		pubsub_unsupported(ask, verbs->feature);
+}
+
+void
+pubsub_request(struct ask *ask, const struct xml *element)
+{
+	pubsub_dispatch(ask, element, pubsub_verbs);
+}
+
+void
+pubsub_owner(struct ask *ask, const struct xml *element)
+{
+	pubsub_dispatch(ask, element, pubsub_owner_verbs);
+}
