@@ -22,15 +22,17 @@ struct auth_grant {
 
 /*
  * Header is the value of Authorization, or NULL.  Realm is that of /realm/R/ or
- * NULL: then any token will do.  ERR_AUTH: missing or wrong; ERR_DENIED: valid,
- * but of another realm.  *Why is a static sentence.
+ * NULL: then any token will do.  With auth = none everything is granted.
+ * ERR_AUTH: missing or wrong; ERR_DENIED: valid, but of another realm.  *Why is
+ * a static sentence.
  */
 enum err auth_check(const struct conf *conf, const char *header,
     const char *realm, int64_t now_ms, struct auth_grant *grant,
     const char **why);
 
-/* A bare secret as a SASL password or bearer: static token of that user's
- * name, or a JWT whose `sub` is the user (user NULL: any). */
+/* A bare secret as a SASL password or bearer: static or Basic token of that
+ * user's name, or a JWT whose `sub` is the user.  User NULL: a static token or
+ * any JWT. */
 enum err auth_secret(const struct conf *conf, const char *user,
     const char *secret, int64_t now_ms, struct auth_grant *grant,
     const char **why);
@@ -38,7 +40,12 @@ enum err auth_secret(const struct conf *conf, const char *user,
 bool auth_may_publish(const struct auth_grant *grant, const char *channel);
 bool auth_may_subscribe(const struct auth_grant *grant, const char *channel);
 
-/* HS256, for `waft token`: claims iss, exp, and sub if given. */
+/* Can the token's key serve its algorithm?  *Why is a static clause of which
+ * the key is the subject.  Asked once, by conf_load(). */
+bool auth_key_ok(const struct conf_token *token, const char **why);
+
+/* HS256, for `waft token`: claims iss, exp, aud if configured, and sub if
+ * given.  Appends to out. */
 enum err auth_mint(const struct conf_token *token, const char *subject,
     int64_t expires_ms, struct buf *out, const char **why);
 

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/auth.h"
 #include "common/base/conf_load.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
@@ -73,6 +74,7 @@ conf_check_token(struct conf_loader *l, size_t n)
 {
 	struct conf_token *t = &l->conf->tokens[n];
 	const struct conf_place *at;
+	const char *why;
 
 	at = &conf_loader_opened(l, "token", n)->at;
 	if (!text_is_channel(t->name, strlen(t->name)) ||
@@ -94,6 +96,8 @@ conf_check_token(struct conf_loader *l, size_t n)
 		conf_fault(l, at,
 		    "token \"%s\" is a jwt and needs a key or a key-file",
 		    t->name);
+	else if (t->kind == TOKEN_JWT && !auth_key_ok(t, &why))
+		conf_fault(l, at, "token \"%s\": its key %s", t->name, why);
 }
 
 static void
