@@ -1,16 +1,9 @@
 #include "config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/xmpp/jid.h"
+#include "tests/unit/unit.h"
 
 #define DOMAIN "push.example.org"
 
@@ -47,8 +40,7 @@ jid_of(const char *text)
 	return jid;
 }
 
-static void
-prepares_what_is_equal_to_equal_bytes(void **state UNUSED)
+TEST(prepares_what_is_equal_to_equal_bytes)
 {
 	assert_jid("User@Example.COM/Home", "user@example.com/Home");
 	assert_jid("example.com", "example.com");
@@ -59,8 +51,7 @@ prepares_what_is_equal_to_equal_bytes(void **state UNUSED)
 	assert_jid("a_b.example/@", "a_b.example/@");
 }
 
-static void
-refuses_what_is_no_jid(void **state UNUSED)
+TEST(refuses_what_is_no_jid)
 {
 	static const char *const texts[] = { "", "@", "/", "@example.com", "a@",
 		"a@/r", "example.com/", "a b@example.com", "a\"b@example.com",
@@ -77,8 +68,7 @@ refuses_what_is_no_jid(void **state UNUSED)
 	assert_no_jid("a@c/\xc3\xa9\0", 7);
 }
 
-static void
-refuses_parts_that_are_too_long(void **state UNUSED)
+TEST(refuses_parts_that_are_too_long)
 {
 	char text[JID_MAX + 8];
 	const char *why;
@@ -99,8 +89,7 @@ refuses_parts_that_are_too_long(void **state UNUSED)
 	assert_int_equal(jid_parse(text, 63, &jid, &why), ERR_OK);
 }
 
-static void
-prepares_beyond_ascii(void **state UNUSED)
+TEST(prepares_beyond_ascii)
 {
 #ifdef HAVE_LIBIDN
 	assert_jid("\xc3\x84rger@example.com", "\xc3\xa4rger@example.com");
@@ -126,8 +115,7 @@ prepares_beyond_ascii(void **state UNUSED)
 #endif
 }
 
-static void
-compares_and_cuts(void **state UNUSED)
+TEST(compares_and_cuts)
 {
 	struct jid a = jid_of("u@example.com/one");
 	struct jid b = jid_of("u@example.com/two");
@@ -157,8 +145,7 @@ assert_address(const char *channel, const char *wanted)
 	buf_clear(&out);
 }
 
-static void
-gives_channels_their_addresses(void **state UNUSED)
+TEST(gives_channels_their_addresses)
 {
 	assert_address("news", "news@" DOMAIN);
 	assert_address("a/b c", "a\\2fb\\20c@" DOMAIN);
@@ -201,8 +188,7 @@ assert_round_trip(const char *channel)
 	buf_clear(&back);
 }
 
-static void
-round_trips_every_pair_of_ascii_characters(void **state UNUSED)
+TEST(round_trips_every_pair_of_ascii_characters)
 {
 	char channel[8];
 	int a, b;
@@ -221,8 +207,7 @@ round_trips_every_pair_of_ascii_characters(void **state UNUSED)
 	}
 }
 
-static void
-round_trips_every_run_of_what_escapes_are_made_of(void **state UNUSED)
+TEST(round_trips_every_run_of_what_escapes_are_made_of)
 {
 	static const char alphabet[] = "\\52c0 /";
 	char channel[6] = "";
@@ -235,8 +220,7 @@ round_trips_every_run_of_what_escapes_are_made_of(void **state UNUSED)
 	}
 }
 
-static void
-takes_no_space_at_an_end(void **state UNUSED)
+TEST(takes_no_space_at_an_end)
 {
 	struct jid jid = jid_of("\\20a@" DOMAIN);
 	struct buf channel;
