@@ -1,0 +1,629 @@
+#include "component/domain.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include <event2/event.h>
+
+#include "common/base/crypto.h"
+#include "common/base/json.h"
+#include "common/base/log.h"
+#include "common/base/stat.h"
+#include "component/barrier.h"
+#include "component/inbound.h"
+#include "component/link.h"
+#include "component/notify.h"
+#include "component/position.h"
+
+/* Subscriptions read at once. */
+#define DOMAIN_PAGE 1000
+/* Answers wait in memory up to so many windows of a server that does not
+ * read. */
+#define DOMAIN_ANSWER_WINDOWS 4
+
+static struct stat_metric domain_barriers =
+    STAT_COUNTER("waft_component_barriers_total",
+        "Barriers put behind stanzas on the link", NULL);
+static struct stat_metric domain_confirms =
+    STAT_COUNTER("waft_component_confirmed_total",
+        "Barriers that the server answered", NULL);
+static struct stat_metric domain_dropped =
+    STAT_COUNTER("waft_component_dropped_answers_total",
+        "Answers to users dropped: the link was down or full", NULL);
+static struct stat_metric domain_rewinds =
+    STAT_COUNTER("waft_component_rewinds_total",
+        "Times delivery went back because the link was lost", NULL);
+
+/* What the store was asked while loading; it may answer after the end. */
+struct domain_load {
+	struct domain *domain; /* NULL: it is gone */
+	uint64_t after_n;
+	uint64_t oldest; /* since of the oldest subscription */
+	uint64_t as_of;
+	size_t count;
+	struct position_note *note; /* as stored; NULL: none */
+};
+
+struct domain {
+	struct worker *worker;
+	struct store *store;
+	struct loop *loop;
+	const struct conf_component *conf;
+	const struct domain_ops *ops;
+	void *arg;
+	char *key; /* of the stored position */
+	struct link *link;
+	struct barrier barrier;
+	struct position position;
+	struct notify *notify;
+	struct inbound *inbound;
+	struct domain_load *load;
+	struct event *timer;
+	struct deferred flush;
+	uint32_t epoch;   /* of the connection */
+	int64_t saved_ms; /* when the position was */
+	bool unsaved;
+	bool draining;
+	int64_t drain_ms;
+};
+
+/* ---- position -------------------------------------------------------- */
+
+static void
+domain_save(struct domain *domain)
+{
+	const struct position_note *note = position_newest(&domain->position);
+
+	domain->unsaved = false;
+	domain->saved_ms = loop_now_ms(domain->loop);
+	store_state_put(domain->store, domain->loop, domain->key, note->text,
+	    note->len, NULL, NULL);
+	store_pin(domain->store, domain->conf->domain,
+	    position_oldest(&domain->position)->oldest);
+}
+
+static void
+domain_confirm(struct domain *domain, struct position_note *note)
+{
+	stat_add(&domain_confirms, 1);
+	position_confirm(&domain->position, note, loop_now_ms(domain->loop));
+	domain->unsaved = true;
+	notify_resume(domain->notify);
+}
+
+/* ---- barriers and time ----------------------------------------------- */
+
+static void
+domain_set_timer(struct domain *domain)
+{
+	int64_t now_ms = loop_now_ms(domain->loop);
+	int64_t wait = BARRIER_IDLE_MS;
+	struct timeval when;
+
+	if (link_is_up(domain->link))
+		wait = barrier_wait_ms(&domain->barrier, now_ms);
+	if (domain->unsaved &&
+	    domain->saved_ms + DOMAIN_SAVE_MS - now_ms < wait)
+		wait = domain->saved_ms + DOMAIN_SAVE_MS - now_ms;
+	if (domain->draining && domain->drain_ms - now_ms < wait)
+		wait = domain->drain_ms - now_ms;
+	if (wait < 1)
+		wait = 1;
+	when.tv_sec = wait / 1000;
+	when.tv_usec = wait % 1000 * 1000;
+	event_add(domain->timer, &when);
+}
+
+static void
+domain_put_barrier(struct domain *domain)
+{
+	barrier_put(&domain->barrier, notify_note(domain->notify),
+	    loop_now_ms(domain->loop), link_out(domain->link));
+	stat_add(&domain_barriers, 1);
+}
+
+static void
+domain_check_peer(struct domain *domain)
+{
+	int64_t now_ms = loop_now_ms(domain->loop);
+
+	if (barrier_is_dead(&domain->barrier, now_ms)) {
+		link_cut(domain->link, LINK_END_SILENT);
+		return;
+	}
+	if (!barrier_wants_fallback(&domain->barrier, now_ms))
+		return;
+	log_warn("component.fallback",
+	    "domain=%s ping=%s fix=\"set ping to a domain that answers\"",
+	    LOGQ(domain->conf->domain), LOGQ(domain->conf->ping));
+	barrier_fall_back(&domain->barrier);
+	domain_put_barrier(domain);
+}
+
+static void
+domain_finish(struct domain *domain)
+{
+	if (domain->unsaved)
+		domain_save(domain);
+	domain->ops->drained(domain->arg);
+}
+
+/* Ends the stream once nothing is unconfirmed any more, or it is too late. */
+static void
+domain_check_drain(struct domain *domain)
+{
+	bool late = loop_now_ms(domain->loop) >= domain->drain_ms;
+
+	if (late && !link_is_up(domain->link)) {
+		domain_finish(domain);
+		return;
+	}
+	if (!late && !barrier_is_clean(&domain->barrier)) {
+		if (domain->barrier.batch_stanzas > 0 &&
+		    barrier_can_put(&domain->barrier))
+			domain_put_barrier(domain);
+		return;
+	}
+	if (!link_close(domain->link))
+		domain_finish(domain);
+}
+
+/* Last in a turn in which something was written or answered, and by timer. */
+static void
+domain_flush_cb(void *arg)
+{
+	struct domain *domain = arg;
+	int64_t now_ms = loop_now_ms(domain->loop);
+
+	if (link_is_up(domain->link)) {
+		domain_check_peer(domain);
+		if (barrier_is_due(&domain->barrier, now_ms))
+			domain_put_barrier(domain);
+		if (domain->draining)
+			domain_check_drain(domain);
+		link_flush(domain->link);
+	} else if (domain->draining)
+		domain_check_drain(domain);
+	if (domain->unsaved && now_ms - domain->saved_ms >= DOMAIN_SAVE_MS)
+		domain_save(domain);
+	domain_set_timer(domain);
+}
+
+static void
+domain_timer_cb(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct domain *domain = arg;
+
+	loop_defer(domain->loop, &domain->flush);
+}
+
+static void
+domain_wrote(void *arg)
+{
+	struct domain *domain = arg;
+
+	loop_defer(domain->loop, &domain->flush);
+}
+
+static void
+domain_pause(void *arg, bool paused)
+{
+	struct domain *domain = arg;
+
+	domain->ops->pause(domain->arg, paused);
+}
+
+/* ---- the link's events ----------------------------------------------- */
+
+static void
+domain_up(void *arg)
+{
+	struct domain *domain = arg;
+
+	barrier_reset(&domain->barrier, ++domain->epoch,
+	    loop_now_ms(domain->loop));
+	notify_open(domain->notify, true);
+	domain_wrote(domain);
+	domain->ops->changed(domain->arg);
+}
+
+static void
+domain_down(void *arg, enum link_end end)
+{
+	struct domain *domain = arg;
+	uint64_t unconfirmed = domain->barrier.stanzas, before, after;
+
+	notify_open(domain->notify, false);
+	barrier_reset(&domain->barrier, ++domain->epoch,
+	    loop_now_ms(domain->loop));
+	domain->ops->changed(domain->arg);
+	if (end == LINK_END_CLOSED) {
+		domain_finish(domain);
+		return;
+	}
+	before = position_newest(&domain->position)->seq;
+	position_rewind(&domain->position, loop_now_ms(domain->loop));
+	after = position_newest(&domain->position)->seq;
+	stat_add(&domain_rewinds, 1);
+	log_info("component.rewind",
+	    "domain=%s unconfirmed=%llu from=%llu "
+	    "to=%llu",
+	    LOGQ(domain->conf->domain), (unsigned long long)unconfirmed,
+	    (unsigned long long)before, (unsigned long long)after);
+	notify_go_to(domain->notify, position_newest(&domain->position));
+	domain_save(domain);
+	domain_wrote(domain);
+}
+
+static bool
+domain_is_answer(struct domain *domain, const struct xml *stanza)
+{
+	const char *type = xml_attr(stanza, "type");
+	void *note;
+
+	if (type == NULL ||
+	    (strcmp(type, "result") != 0 && strcmp(type, "error") != 0 &&
+	        strcmp(type, "headline") != 0) ||
+	    !barrier_answer(&domain->barrier, xml_attr(stanza, "id"),
+	        xml_attr(stanza, "from"), loop_now_ms(domain->loop), &note))
+		return false;
+	if (note != NULL)
+		domain_confirm(domain, note);
+	domain_wrote(domain);
+	return true;
+}
+
+static void
+domain_stanza(void *arg, const struct xml *stanza)
+{
+	struct domain *domain = arg;
+
+	if (!domain_is_answer(domain, stanza))
+		inbound_stanza(domain->inbound, stanza);
+}
+
+static const struct link_ops domain_link_ops = {
+	domain_up,
+	domain_down,
+	domain_stanza,
+};
+
+/* Answers count as unconfirmed like items, but do not wait for the window. */
+static void
+domain_send(void *arg, const char *text, size_t len)
+{
+	struct domain *domain = arg;
+
+	if (!link_is_up(domain->link) ||
+	    domain->barrier.bytes >
+	        domain->conf->window_bytes * DOMAIN_ANSWER_WINDOWS) {
+		stat_add(&domain_dropped, 1);
+		log_debug("component.answer", "domain=%s dropped=%zu",
+		    LOGQ(domain->conf->domain), len);
+		return;
+	}
+	buf_add(link_out(domain->link), text, len);
+	barrier_sent(&domain->barrier, len, loop_now_ms(domain->loop));
+	domain_wrote(domain);
+}
+
+/* ---- loading --------------------------------------------------------- */
+
+static void
+domain_load_free(struct domain_load *load)
+{
+	if (load->domain != NULL)
+		load->domain->load = NULL;
+	free(load->note);
+	free(load);
+}
+
+static struct position_note *
+domain_first_note(struct domain *domain, uint64_t seq)
+{
+	struct position_note *note;
+	struct buf text;
+
+	buf_init(&text, 0);
+	position_note_begin(&text, store_epoch(domain->store), seq);
+	note =
+	    position_note_read(text.data, text.len, store_epoch(domain->store));
+	buf_clear(&text);
+	return note;
+}
+
+/* Without a stored position the oldest subscription says where to begin: each
+ * knows what it has to get. */
+static void
+domain_loaded(struct domain_load *load)
+{
+	struct domain *domain = load->domain;
+
+	if (load->note == NULL)
+		load->note = domain_first_note(domain,
+		    load->oldest < load->as_of ? load->oldest : load->as_of);
+	log_info("component.loaded",
+	    "domain=%s subscriptions=%zu channels=%zu seq=%llu",
+	    LOGQ(domain->conf->domain), notify_members(domain->notify),
+	    notify_channels(domain->notify),
+	    (unsigned long long)load->note->seq);
+	position_start(&domain->position, load->note);
+	load->note = NULL;
+	domain_load_free(load);
+	domain->ops->loaded(domain->arg, ERR_OK);
+}
+
+static void
+domain_fail(struct domain_load *load, enum err err)
+{
+	struct domain *domain = load->domain;
+
+	domain_load_free(load);
+	domain->ops->loaded(domain->arg, err);
+}
+
+static void domain_load_page(struct domain_load *load);
+
+static void
+domain_page_cb(enum err err, const struct subscription *subs, size_t count,
+    uint64_t as_of, void *arg)
+{
+	struct domain_load *load = arg;
+	size_t i;
+
+	if (load->domain == NULL) {
+		domain_load_free(load);
+		return;
+	}
+	if (err != ERR_OK) {
+		domain_fail(load, err);
+		return;
+	}
+	/* What changed since the first page comes with the log. */
+	if (load->after_n == 0)
+		load->as_of = as_of;
+	for (i = 0; i < count; i++) {
+		if (subs[i].since < load->oldest)
+			load->oldest = subs[i].since;
+		notify_add(load->domain->notify, &subs[i]);
+	}
+	if (count < DOMAIN_PAGE) {
+		domain_loaded(load);
+		return;
+	}
+	load->after_n = subs[count - 1].n;
+	domain_load_page(load);
+}
+
+static void
+domain_load_page(struct domain_load *load)
+{
+	struct domain *domain = load->domain;
+	struct sub_filter filter = { domain->conf->domain, NULL, NULL };
+
+	store_sub_list(domain->store, domain->loop, &filter, load->after_n,
+	    DOMAIN_PAGE, domain_page_cb, load);
+}
+
+static void
+domain_state_cb(enum err err, const struct state_row *rows, size_t count,
+    void *arg)
+{
+	struct domain_load *load = arg;
+	size_t i;
+
+	if (load->domain == NULL) {
+		domain_load_free(load);
+		return;
+	}
+	if (err != ERR_OK) {
+		domain_fail(load, err);
+		return;
+	}
+	for (i = 0; i < count; i++)
+		if (strcmp(rows[i].key, load->domain->key) == 0)
+			load->note = position_note_read(rows[i].value,
+			    rows[i].len, store_epoch(load->domain->store));
+	if (count > 0 && load->note == NULL)
+		log_warn("component.position",
+		    "domain=%s why=\"the stored position is of another store\"",
+		    LOGQ(load->domain->conf->domain));
+	domain_load_page(load);
+}
+
+void
+domain_load(struct domain *domain)
+{
+	struct domain_load *load = xcalloc(1, sizeof(*load));
+
+	load->domain = domain;
+	load->oldest = UINT64_MAX;
+	domain->load = load;
+	store_state_list(domain->store, domain->loop, domain->key,
+	    domain_state_cb, load);
+}
+
+uint64_t
+domain_seq(const struct domain *domain)
+{
+	return position_newest(&domain->position)->seq;
+}
+
+void
+domain_begin(struct domain *domain)
+{
+	notify_go_to(domain->notify, position_newest(&domain->position));
+	domain_save(domain);
+	link_start(domain->link);
+	domain_set_timer(domain);
+}
+
+void
+domain_entry(struct domain *domain, const struct entry *entry)
+{
+	notify_entry(domain->notify, entry);
+}
+
+/* ---- life ------------------------------------------------------------ */
+
+static bool
+domain_is_loopback(const struct sockaddr *address)
+{
+	const struct sockaddr_in *in4 = (const void *)address;
+	const struct sockaddr_in6 *in6 = (const void *)address;
+
+	if (address->sa_family == AF_INET)
+		return ntohl(in4->sin_addr.s_addr) >> 24 == 127;
+	return address->sa_family == AF_INET6 &&
+	    IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+}
+
+/* The server's address as a literal; 0 or an exit code. */
+static int
+domain_resolve(const struct conf_component *conf, char *ip, size_t size)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found;
+	int rc = getaddrinfo(conf->host, NULL, &hints, &found);
+	bool loopback;
+
+	if (rc != 0) {
+		log_error("component.resolve", "domain=%s server=%s why=%s",
+		    LOGQ(conf->domain), LOGQ(conf->host),
+		    LOGQ(gai_strerror(rc)));
+		return EX_NOHOST;
+	}
+	getnameinfo(found->ai_addr, found->ai_addrlen, ip, (socklen_t)size,
+	    NULL, 0, NI_NUMERICHOST);
+	loopback = domain_is_loopback(found->ai_addr);
+	freeaddrinfo(found);
+	if (loopback || conf->allow_plain)
+		return 0;
+	log_error("component.plain",
+	    "domain=%s server=%s ip=%s why=\"the link is not encrypted and "
+	    "the server is not on loopback\" fix=\"tunnel it (VPN, stunnel), "
+	    "or say allow-plain = yes\"",
+	    LOGQ(conf->domain), LOGQ(conf->host), LOGQ(ip));
+	return EX_CONFIG;
+}
+
+static void
+domain_make_notify(struct domain *domain)
+{
+	struct barrier_opts barrier = { domain->conf->domain,
+		domain->conf->ping, domain->conf->window_stanzas,
+		domain->conf->window_bytes, free };
+	struct notify_opts notify = {
+		.worker = domain->worker,
+		.domain = domain->conf->domain,
+		.epoch = store_epoch(domain->store),
+		.barrier = &domain->barrier,
+		.out = link_out(domain->link),
+		.wrote = domain_wrote,
+		.pause = domain_pause,
+		.arg = domain,
+	};
+
+	barrier_init(&domain->barrier, &barrier);
+	position_init(&domain->position, domain->conf->rewind_ms);
+	domain->notify = notify_create(&notify);
+}
+
+static void
+domain_make_inbound(struct domain *domain, const struct conf *conf)
+{
+	struct inbound_opts opts = {
+		.conf = conf,
+		.component = domain->conf,
+		.store = domain->store,
+		.loop = domain->loop,
+		.send = domain_send,
+		.arg = domain,
+	};
+
+	domain->inbound = inbound_create(&opts);
+}
+
+struct domain *
+domain_create(const struct domain_opts *opts, int *status)
+{
+	struct domain *domain;
+	char ip[INET6_ADDRSTRLEN + 16];
+
+	*status = domain_resolve(opts->component, ip, sizeof(ip));
+	if (*status != 0)
+		return NULL;
+	domain = xcalloc(1, sizeof(*domain));
+	domain->worker = opts->worker;
+	domain->store = worker_store(opts->worker);
+	domain->loop = worker_loop(opts->worker);
+	domain->conf = opts->component;
+	domain->ops = opts->ops;
+	domain->arg = opts->arg;
+	domain->key = xasprintf("link/%s", opts->component->domain);
+	crypto_random(&domain->epoch, sizeof(domain->epoch));
+	domain->link = link_create(domain->loop, domain->conf, ip,
+	    &domain_link_ops, domain);
+	domain_make_notify(domain);
+	domain_make_inbound(domain, opts->conf);
+	domain->timer =
+	    evtimer_new(loop_base(domain->loop), domain_timer_cb, domain);
+	if (domain->timer == NULL)
+		fatal(EX_OSERR, "component.timer", "");
+	loop_defer_init(&domain->flush, LOOP_FLUSH, domain_flush_cb, domain);
+	return domain;
+}
+
+void
+domain_free(struct domain *domain)
+{
+	if (domain == NULL)
+		return;
+	if (domain->load != NULL)
+		domain->load->domain = NULL;
+	loop_defer_cancel(domain->loop, &domain->flush);
+	event_free(domain->timer);
+	inbound_close(domain->inbound);
+	notify_free(domain->notify);
+	barrier_clear(&domain->barrier);
+	position_clear(&domain->position);
+	link_free(domain->link);
+	free(domain->key);
+	free(domain);
+}
+
+void
+domain_drain(struct domain *domain)
+{
+	domain->draining = true;
+	domain->drain_ms = loop_now_ms(domain->loop) + DOMAIN_DRAIN_MS;
+	notify_open(domain->notify, false);
+	domain_wrote(domain);
+}
+
+bool
+domain_is_ready(const struct domain *domain, const char **why)
+{
+	if (link_is_up(domain->link))
+		return true;
+	*why = domain->load != NULL ? "subscriptions are being loaded" :
+	                              "the XMPP server has not taken the link";
+	return false;
+}
+
+void
+domain_status(const struct domain *domain, void *json_array)
+{
+	bool up = link_is_up(domain->link);
+
+	json_array_append_new(json_array,
+	    json_pack("{s:s, s:b, s:s?, s:I, s:I, s:I}", "domain",
+	        domain->conf->domain, "up", up, "reason",
+	        up ? NULL : link_end_name(link_why(domain->link)), "channels",
+	        (json_int_t)notify_channels(domain->notify), "subscriptions",
+	        (json_int_t)notify_members(domain->notify), "unconfirmed",
+	        (json_int_t)domain->barrier.stanzas));
+}

@@ -1,0 +1,370 @@
+#include "component/inbound.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/base/stat.h"
+#include "common/xmpp/jid.h"
+#include "common/xmpp/service.h"
+
+static struct stat_metric inbound_foreign =
+    STAT_COUNTER("waft_component_ignored_total",
+        "Received stanzas that were ignored, by reason", "reason=\"address\"");
+static struct stat_metric inbound_replies =
+    STAT_COUNTER("waft_component_ignored_total",
+        "Received stanzas that were ignored, by reason", "reason=\"reply\"");
+static struct stat_metric inbound_messages =
+    STAT_COUNTER("waft_component_ignored_total",
+        "Received stanzas that were ignored, by reason", "reason=\"message\"");
+static struct stat_metric inbound_gone =
+    STAT_COUNTER("waft_component_bounces_total",
+        "Deliveries that came back, by what they mean", "kind=\"gone\"");
+static struct stat_metric inbound_other =
+    STAT_COUNTER("waft_component_bounces_total",
+        "Deliveries that came back, by what they mean", "kind=\"other\"");
+static struct stat_metric inbound_busy =
+    STAT_COUNTER("waft_component_bounces_total",
+        "Deliveries that came back, by what they mean",
+        "kind=\"not-looked-up\"");
+static struct stat_metric inbound_ended =
+    STAT_COUNTER("waft_component_bounced_subscriptions_total",
+        "Subscriptions suspended or removed because the user is gone", NULL);
+
+struct inbound {
+	const struct conf_component *component;
+	struct store *store;
+	struct loop *loop;
+	void (*send)(void *arg, const char *text, size_t len);
+	void *arg; /* NULL once closed */
+	struct service *service;
+	const struct conf *conf;
+	int refs;
+	int bounces;
+};
+
+static void
+inbound_free(void *arg)
+{
+	struct inbound *inbound = arg;
+
+	service_free(inbound->service);
+	free(inbound);
+}
+
+static void
+inbound_ref(void *peer)
+{
+	struct inbound *inbound = peer;
+
+	inbound->refs++;
+}
+
+static void
+inbound_unref(void *peer)
+{
+	struct inbound *inbound = peer;
+
+	/* The service may be the caller. */
+	if (--inbound->refs == 0)
+		loop_reap(inbound->loop, inbound_free, inbound);
+}
+
+/* ---- the service's other side ---------------------------------------- */
+
+static void
+inbound_send(void *peer, const char *text, size_t len)
+{
+	struct inbound *inbound = peer;
+
+	if (inbound->arg != NULL)
+		inbound->send(inbound->arg, text, len);
+}
+
+static void
+inbound_subscribe(void *peer, const struct jid *jid, const char *channel,
+    service_sub_fn *done, void *arg)
+{
+	struct inbound *inbound = peer;
+	struct subscription sub = {
+		.owner = inbound->component->domain,
+		.channel = channel,
+		.address = jid->full,
+		.state = SUB_ACTIVE,
+	};
+
+	store_sub_put(inbound->store, inbound->loop, &sub, done, arg);
+}
+
+static void
+inbound_unsubscribe(void *peer, const struct jid *jid, const char *channel,
+    service_sub_fn *done, void *arg)
+{
+	struct inbound *inbound = peer;
+
+	store_sub_del(inbound->store, inbound->loop, inbound->component->domain,
+	    channel, jid->full, done, arg);
+}
+
+struct inbound_list {
+	service_list_fn *done;
+	void *arg;
+};
+
+static void
+inbound_list_cb(enum err err, const struct subscription *subs, size_t count,
+    uint64_t as_of UNUSED, void *arg)
+{
+	struct inbound_list *list = arg;
+
+	list->done(err, subs, count, list->arg);
+	free(list);
+}
+
+static void
+inbound_subscriptions(void *peer, const struct jid *jid, const char *channel,
+    service_list_fn *done, void *arg)
+{
+	struct inbound *inbound = peer;
+	struct inbound_list *list = xmalloc(sizeof(*list));
+	struct jid bare = *jid;
+	struct sub_filter filter = { inbound->component->domain, channel,
+		bare.full };
+
+	jid_to_bare(&bare);
+	list->done = done;
+	list->arg = arg;
+	store_sub_list(inbound->store, inbound->loop, &filter, 0,
+	    (size_t)inbound->conf->control.subscriptions_per_jid,
+	    inbound_list_cb, list);
+}
+
+static bool
+inbound_may_subscribe(void *peer, const struct jid *jid UNUSED,
+    const char *channel)
+{
+	struct inbound *inbound = peer;
+
+	return conf_class(inbound->conf, channel)->subscribe == ACCESS_ANYONE;
+}
+
+static const struct service_ops inbound_ops = {
+	.ref = inbound_ref,
+	.unref = inbound_unref,
+	.send = inbound_send,
+	.subscribe = inbound_subscribe,
+	.unsubscribe = inbound_unsubscribe,
+	.subscriptions = inbound_subscriptions,
+	.may_subscribe = inbound_may_subscribe,
+};
+
+/* ---- bounces --------------------------------------------------------- */
+
+struct bounce {
+	struct inbound *inbound;
+	const char *condition; /* static */
+	struct jid address;
+};
+
+static void
+bounce_end(struct bounce *bounce)
+{
+	bounce->inbound->bounces--;
+	inbound_unref(bounce->inbound);
+	free(bounce);
+}
+
+static void
+bounce_changed(enum err err, const struct subscription *sub,
+    bool existed UNUSED, void *arg)
+{
+	struct bounce *bounce = arg;
+
+	if (err == ERR_OK) {
+		stat_add(&inbound_ended, 1);
+		log_info("component.bounced", "channel=%s jid=%s condition=%s",
+		    LOGQ(sub->channel), LOGQ(bounce->address.full),
+		    bounce->condition);
+	} else if (err != ERR_NOTFOUND)
+		log_warn("component.bounced", "jid=%s err=%s",
+		    LOGQ(bounce->address.full), err_name(err));
+	bounce_end(bounce);
+}
+
+/* A put would make a subscription for whoever sends us an error, so it has to
+ * be there already. */
+static void
+bounce_found(enum err err UNUSED, const struct subscription *subs, size_t count,
+    uint64_t as_of UNUSED, void *arg)
+{
+	struct bounce *bounce = arg;
+	struct inbound *inbound = bounce->inbound;
+	struct subscription sub;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (strcmp(subs[i].address, bounce->address.full) == 0)
+			break;
+	if (i == count || subs[i].state == SUB_SUSPENDED) {
+		bounce_end(bounce);
+		return;
+	}
+	if (inbound->component->bounce == BOUNCE_REMOVE) {
+		store_sub_del(inbound->store, inbound->loop, subs[i].owner,
+		    subs[i].channel, subs[i].address, bounce_changed, bounce);
+		return;
+	}
+	sub = subs[i];
+	sub.state = SUB_SUSPENDED;
+	sub.reason = bounce->condition;
+	store_sub_put(inbound->store, inbound->loop, &sub, bounce_changed,
+	    bounce);
+}
+
+/* The condition when it says that the user is gone for good (XEP-0060 §12.4,
+ * component-checklist 8), else NULL. */
+static const char *
+bounce_condition(const struct xml *stanza)
+{
+	static const char *const gone[] = { "gone", "item-not-found",
+		"jid-malformed" };
+	const struct xml *error = xml_child(stanza, NULL, "error");
+	size_t i;
+
+	for (i = 0; error != NULL && i < ARRAY_LEN(gone); i++)
+		if (xml_child(error, "urn:ietf:params:xml:ns:xmpp-stanzas",
+		        gone[i]) != NULL)
+			return gone[i];
+	return NULL;
+}
+
+static void
+inbound_bounce(struct inbound *inbound, const struct jid *from,
+    const struct jid *to, const struct xml *stanza)
+{
+	const char *condition = bounce_condition(stanza);
+	struct sub_filter filter = { inbound->component->domain, NULL, NULL };
+	struct bounce *bounce;
+	struct buf channel;
+
+	stat_add(condition != NULL ? &inbound_gone : &inbound_other, 1);
+	if (condition == NULL || inbound->component->bounce == BOUNCE_IGNORE)
+		return;
+	if (inbound->bounces >= INBOUND_BOUNCES_MAX) {
+		stat_add(&inbound_busy, 1);
+		return;
+	}
+	buf_init(&channel, 0);
+	if (jid_channel(to, &channel)) {
+		bounce = xmalloc(sizeof(*bounce));
+		bounce->inbound = inbound;
+		bounce->condition = condition;
+		bounce->address = *from;
+		inbound->bounces++;
+		inbound_ref(inbound);
+		filter.channel = channel.data;
+		filter.address = bounce->address.full;
+		store_sub_list(inbound->store, inbound->loop, &filter, 0,
+		    (size_t)inbound->conf->control.subscriptions_per_jid,
+		    bounce_found, bounce);
+	}
+	buf_clear(&channel);
+}
+
+/* ---- dispatch -------------------------------------------------------- */
+
+/* What is said to a channel goes nowhere, and whoever said it is told so.
+ * Receipts, chat states and the like want no answer. */
+static void
+inbound_message(struct inbound *inbound, const struct xml *stanza)
+{
+	const char *type = xml_attr(stanza, "type");
+	struct buf answer;
+
+	stat_add(&inbound_messages, 1);
+	if ((type != NULL && strcmp(type, "chat") != 0 &&
+	        strcmp(type, "normal") != 0) ||
+	    xml_child(stanza, NULL, "body") == NULL)
+		return;
+	buf_init(&answer, 0);
+	service_error(stanza, xml_attr(stanza, "to"), xml_attr(stanza, "from"),
+	    "", ERR_UNSUPPORTED, "Channels take no messages", &answer);
+	inbound_send(inbound, answer.data, answer.len);
+	buf_clear(&answer);
+}
+
+static bool
+inbound_addresses(const struct inbound *inbound, const struct xml *stanza,
+    struct jid *from, struct jid *to)
+{
+	const char *from_text = xml_attr(stanza, "from");
+	const char *to_text = xml_attr(stanza, "to"), *why;
+
+	return from_text != NULL && to_text != NULL &&
+	    jid_parse(from_text, strlen(from_text), from, &why) == ERR_OK &&
+	    jid_parse(to_text, strlen(to_text), to, &why) == ERR_OK &&
+	    jid_domain_is(to, inbound->component->domain);
+}
+
+void
+inbound_stanza(struct inbound *inbound, const struct xml *stanza)
+{
+	const char *type = xml_attr(stanza, "type");
+	struct jid from, to;
+
+	if (!inbound_addresses(inbound, stanza, &from, &to)) {
+		stat_add(&inbound_foreign, 1);
+		log_debug("component.address", "from=%s to=%s",
+		    LOGQ(xml_attr(stanza, "from")),
+		    LOGQ(xml_attr(stanza, "to")));
+		return;
+	}
+	if (type != NULL && strcmp(type, "error") == 0) {
+		if (strcmp(stanza->name, "iq") == 0)
+			stat_add(&inbound_replies, 1);
+		else
+			inbound_bounce(inbound, &from, &to, stanza);
+		return;
+	}
+	if (service_stanza(inbound->service, inbound, &from, &to, stanza))
+		return;
+	if (strcmp(stanza->name, "message") == 0)
+		inbound_message(inbound, stanza);
+	else
+		stat_add(&inbound_replies, 1);
+}
+
+/* ---- life ------------------------------------------------------------ */
+
+struct inbound *
+inbound_create(const struct inbound_opts *opts)
+{
+	struct inbound *inbound = xcalloc(1, sizeof(*inbound));
+	struct service_opts service = {
+		.conf = opts->conf,
+		.store = opts->store,
+		.loop = opts->loop,
+		.domain = opts->component->domain,
+		.stanza_ns = "",
+		.ops = &inbound_ops,
+	};
+
+	inbound->component = opts->component;
+	inbound->conf = opts->conf;
+	inbound->store = opts->store;
+	inbound->loop = opts->loop;
+	inbound->send = opts->send;
+	inbound->arg = opts->arg;
+	inbound->service = service_create(&service);
+	inbound->refs = 1;
+	return inbound;
+}
+
+void
+inbound_close(struct inbound *inbound)
+{
+	if (inbound == NULL)
+		return;
+	inbound->arg = NULL;
+	inbound_unref(inbound);
+}

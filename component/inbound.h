@@ -1,0 +1,39 @@
+/*
+ * What users send to the component: a stanza in, at most one answer out.
+ * Requests and presence go to the channels' service (common/xmpp/service.h),
+ * with subscriptions that are durable; errors are bounces and may end one;
+ * messages to a channel are not taken.
+ *
+ * It outlives inbound_close() until the store has answered what it was asked.
+ */
+#ifndef WAFT_COMPONENT_INBOUND_H
+#define WAFT_COMPONENT_INBOUND_H
+
+#include <stddef.h>
+
+#include "common/base/conf.h"
+#include "common/base/loop.h"
+#include "common/base/xml.h"
+#include "common/store/store.h"
+
+/* Bounces whose subscription is being looked up or changed at once. */
+#define INBOUND_BOUNCES_MAX 64
+
+struct inbound;
+
+struct inbound_opts {
+	const struct conf *conf;
+	const struct conf_component *component;
+	struct store *store;
+	struct loop *loop;
+	/* One whole stanza for the link. */
+	void (*send)(void *arg, const char *text, size_t len);
+	void *arg;
+};
+
+struct inbound *inbound_create(const struct inbound_opts *opts);
+/* Nothing is sent after it. */
+void inbound_close(struct inbound *inbound);
+void inbound_stanza(struct inbound *inbound, const struct xml *stanza);
+
+#endif

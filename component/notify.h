@@ -1,0 +1,69 @@
+/*
+ * From the channels to the link: one target for each channel that JIDs of this
+ * component listen to, with one sub and the packed array of its members.  An
+ * item is written to the link once for each, by splicing into its template.
+ *
+ * Delivery stops where the window of unconfirmed stanzas is full, also in the
+ * middle of an item, and goes on there; targets that wait take turns, so that
+ * one huge channel holds up no other.
+ *
+ * Where it is lives in notes (position.h): notify_note() says what has been
+ * written so far, notify_go_to() takes everything back to one.
+ *
+ * A target that waits keeps the worker from reading ahead without end: past
+ * NOTIFY_WAITING_MAX of them it asks for a pause.
+ */
+#ifndef WAFT_COMPONENT_NOTIFY_H
+#define WAFT_COMPONENT_NOTIFY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/channel/worker.h"
+#include "common/store/store.h"
+#include "component/barrier.h"
+#include "component/position.h"
+
+/* Stanzas a target may write before the others get their turn. */
+#define NOTIFY_QUANTUM     256
+#define NOTIFY_WAITING_MAX 64
+
+struct notify;
+
+struct notify_opts {
+	struct worker *worker;
+	const char *domain; /* borrowed */
+	const char *epoch;  /* of the store; borrowed */
+	struct barrier *barrier;
+	struct buf *out; /* the link's */
+	/* Something was written to out. */
+	void (*wrote)(void *arg);
+	/* Too many wait, or no longer. */
+	void (*pause)(void *arg, bool paused);
+	void *arg;
+};
+
+struct notify *notify_create(const struct notify_opts *opts);
+void notify_free(struct notify *notify);
+
+/* A subscription as the store has it, or as it now is.  Others' owners are the
+ * caller's to leave out. */
+void notify_add(struct notify *notify, const struct subscription *sub);
+void notify_remove(struct notify *notify, const struct subscription *sub);
+/* Every entry of the log passes here before its channel sees it. */
+void notify_entry(struct notify *notify, const struct entry *entry);
+
+/* Delivery goes on behind the note: at the start, and when the link was lost.
+ */
+void notify_go_to(struct notify *notify, const struct position_note *note);
+/* The link is up, or is not: only then anything is written. */
+void notify_open(struct notify *notify, bool open);
+/* A barrier was confirmed: those who wait may go on. */
+void notify_resume(struct notify *notify);
+/* What has been written so far; the caller frees it. */
+struct position_note *notify_note(const struct notify *notify);
+
+size_t notify_channels(const struct notify *notify);
+size_t notify_members(const struct notify *notify);
+
+#endif
