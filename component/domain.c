@@ -16,11 +16,10 @@
 #include "component/barrier.h"
 #include "component/inbound.h"
 #include "component/link.h"
+#include "component/load.h"
 #include "component/notify.h"
 #include "component/position.h"
 
-/* Subscriptions read at once. */
-#define DOMAIN_PAGE 1000
 /* Answers wait in memory up to so many windows of a server that does not
  * read. */
 #define DOMAIN_ANSWER_WINDOWS 4
@@ -38,16 +37,6 @@ static struct stat_metric domain_rewinds =
     STAT_COUNTER("waft_component_rewinds_total",
         "Times delivery went back because the link was lost", NULL);
 
-/* What the store was asked while loading; it may answer after the end. */
-struct domain_load {
-	struct domain *domain; /* NULL: it is gone */
-	uint64_t after_n;
-	uint64_t oldest; /* since of the oldest subscription */
-	uint64_t as_of;
-	size_t count;
-	struct position_note *note; /* as stored; NULL: none */
-};
-
 struct domain {
 	struct worker *worker;
 	struct store *store;
@@ -61,13 +50,14 @@ struct domain {
 	struct position position;
 	struct notify *notify;
 	struct inbound *inbound;
-	struct domain_load *load;
+	struct load *load; /* while it runs */
 	struct event *timer;
 	struct deferred flush;
 	uint32_t epoch;   /* of the connection */
 	int64_t saved_ms; /* when the position was */
 	bool unsaved;
 	bool draining;
+	bool closing; /* the end of the stream is on its way */
 	int64_t drain_ms;
 };
 
@@ -77,13 +67,16 @@ static void
 domain_save(struct domain *domain)
 {
 	const struct position_note *note = position_newest(&domain->position);
+	uint64_t oldest;
 
 	domain->unsaved = false;
 	domain->saved_ms = loop_now_ms(domain->loop);
 	store_state_put(domain->store, domain->loop, domain->key, note->text,
 	    note->len, NULL, NULL);
+	/* 0 would unpin. */
+	oldest = position_oldest(&domain->position)->oldest;
 	store_pin(domain->store, domain->conf->domain,
-	    position_oldest(&domain->position)->oldest);
+	    oldest == 0 ? 1 : oldest);
 }
 
 static void
@@ -158,18 +151,18 @@ domain_check_drain(struct domain *domain)
 {
 	bool late = loop_now_ms(domain->loop) >= domain->drain_ms;
 
-	if (late && !link_is_up(domain->link)) {
-		domain_finish(domain);
+	if (domain->closing) {
+		if (late)
+			domain_finish(domain);
 		return;
 	}
-	if (!late && !barrier_is_clean(&domain->barrier)) {
-		if (domain->barrier.batch_stanzas > 0 &&
-		    barrier_can_put(&domain->barrier))
-			domain_put_barrier(domain);
-		return;
-	}
-	if (!link_close(domain->link))
-		domain_finish(domain);
+	if (late || barrier_is_clean(&domain->barrier)) {
+		domain->closing = link_close(domain->link);
+		if (!domain->closing)
+			domain_finish(domain);
+	} else if (domain->barrier.batch_stanzas > 0 &&
+	    barrier_can_put(&domain->barrier))
+		domain_put_barrier(domain);
 }
 
 /* Last in a turn in which something was written or answered, and by timer. */
@@ -183,10 +176,9 @@ domain_flush_cb(void *arg)
 		domain_check_peer(domain);
 		if (barrier_is_due(&domain->barrier, now_ms))
 			domain_put_barrier(domain);
-		if (domain->draining)
-			domain_check_drain(domain);
 		link_flush(domain->link);
-	} else if (domain->draining)
+	}
+	if (domain->draining)
 		domain_check_drain(domain);
 	if (domain->unsaved && now_ms - domain->saved_ms >= DOMAIN_SAVE_MS)
 		domain_save(domain);
@@ -314,137 +306,38 @@ domain_send(void *arg, const char *text, size_t len)
 /* ---- loading --------------------------------------------------------- */
 
 static void
-domain_load_free(struct domain_load *load)
+domain_load_sub(void *arg, const struct subscription *sub)
 {
-	if (load->domain != NULL)
-		load->domain->load = NULL;
-	free(load->note);
-	free(load);
-}
+	struct domain *domain = arg;
 
-static struct position_note *
-domain_first_note(struct domain *domain, uint64_t seq)
-{
-	struct position_note *note;
-	struct buf text;
-
-	buf_init(&text, 0);
-	position_note_begin(&text, store_epoch(domain->store), seq);
-	note =
-	    position_note_read(text.data, text.len, store_epoch(domain->store));
-	buf_clear(&text);
-	return note;
-}
-
-/* Without a stored position the oldest subscription says where to begin: each
- * knows what it has to get. */
-static void
-domain_loaded(struct domain_load *load)
-{
-	struct domain *domain = load->domain;
-
-	if (load->note == NULL)
-		load->note = domain_first_note(domain,
-		    load->oldest < load->as_of ? load->oldest : load->as_of);
-	log_info("component.loaded",
-	    "domain=%s subscriptions=%zu channels=%zu seq=%llu",
-	    LOGQ(domain->conf->domain), notify_members(domain->notify),
-	    notify_channels(domain->notify),
-	    (unsigned long long)load->note->seq);
-	position_start(&domain->position, load->note);
-	load->note = NULL;
-	domain_load_free(load);
-	domain->ops->loaded(domain->arg, ERR_OK);
+	notify_add(domain->notify, sub);
 }
 
 static void
-domain_fail(struct domain_load *load, enum err err)
+domain_load_done(void *arg, enum err err, struct position_note *note)
 {
-	struct domain *domain = load->domain;
+	struct domain *domain = arg;
 
-	domain_load_free(load);
+	domain->load = NULL;
+	if (err == ERR_OK) {
+		position_start(&domain->position, note);
+		log_info("component.loaded",
+		    "domain=%s subscriptions=%zu channels=%zu seq=%llu",
+		    LOGQ(domain->conf->domain), notify_members(domain->notify),
+		    notify_channels(domain->notify),
+		    (unsigned long long)note->seq);
+	}
 	domain->ops->loaded(domain->arg, err);
-}
-
-static void domain_load_page(struct domain_load *load);
-
-static void
-domain_page_cb(enum err err, const struct subscription *subs, size_t count,
-    uint64_t as_of, void *arg)
-{
-	struct domain_load *load = arg;
-	size_t i;
-
-	if (load->domain == NULL) {
-		domain_load_free(load);
-		return;
-	}
-	if (err != ERR_OK) {
-		domain_fail(load, err);
-		return;
-	}
-	/* What changed since the first page comes with the log. */
-	if (load->after_n == 0)
-		load->as_of = as_of;
-	for (i = 0; i < count; i++) {
-		if (subs[i].since < load->oldest)
-			load->oldest = subs[i].since;
-		notify_add(load->domain->notify, &subs[i]);
-	}
-	if (count < DOMAIN_PAGE) {
-		domain_loaded(load);
-		return;
-	}
-	load->after_n = subs[count - 1].n;
-	domain_load_page(load);
-}
-
-static void
-domain_load_page(struct domain_load *load)
-{
-	struct domain *domain = load->domain;
-	struct sub_filter filter = { domain->conf->domain, NULL, NULL };
-
-	store_sub_list(domain->store, domain->loop, &filter, load->after_n,
-	    DOMAIN_PAGE, domain_page_cb, load);
-}
-
-static void
-domain_state_cb(enum err err, const struct state_row *rows, size_t count,
-    void *arg)
-{
-	struct domain_load *load = arg;
-	size_t i;
-
-	if (load->domain == NULL) {
-		domain_load_free(load);
-		return;
-	}
-	if (err != ERR_OK) {
-		domain_fail(load, err);
-		return;
-	}
-	for (i = 0; i < count; i++)
-		if (strcmp(rows[i].key, load->domain->key) == 0)
-			load->note = position_note_read(rows[i].value,
-			    rows[i].len, store_epoch(load->domain->store));
-	if (count > 0 && load->note == NULL)
-		log_warn("component.position",
-		    "domain=%s why=\"the stored position is of another store\"",
-		    LOGQ(load->domain->conf->domain));
-	domain_load_page(load);
 }
 
 void
 domain_load(struct domain *domain)
 {
-	struct domain_load *load = xcalloc(1, sizeof(*load));
+	static const struct load_ops ops = { domain_load_sub,
+		domain_load_done };
 
-	load->domain = domain;
-	load->oldest = UINT64_MAX;
-	domain->load = load;
-	store_state_list(domain->store, domain->loop, domain->key,
-	    domain_state_cb, load);
+	domain->load = load_start(domain->store, domain->loop,
+	    domain->conf->domain, domain->key, &ops, domain);
 }
 
 uint64_t
@@ -583,7 +476,7 @@ domain_free(struct domain *domain)
 	if (domain == NULL)
 		return;
 	if (domain->load != NULL)
-		domain->load->domain = NULL;
+		load_cancel(domain->load);
 	loop_defer_cancel(domain->loop, &domain->flush);
 	event_free(domain->timer);
 	inbound_close(domain->inbound);

@@ -3,27 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/base/map.h"
 #include "common/base/stat.h"
-#include "common/channel/channel.h"
-#include "common/channel/item.h"
 #include "common/xmpp/jid.h"
-#include "component/members.h"
+#include "component/target.h"
 
-static struct stat_metric notify_sent =
-    STAT_COUNTER("waft_component_sent_stanzas_total",
-        "Stanzas of items written to the link, repeats included", NULL);
 static struct stat_metric notify_no_format =
     STAT_COUNTER("waft_component_skipped_total",
         "Deliveries left out, by reason", "reason=\"no-format\"");
 static struct stat_metric notify_iq_off =
     STAT_COUNTER("waft_component_skipped_total",
         "Deliveries left out, by reason", "reason=\"iq-not-allowed\"");
-static struct stat_metric notify_iq_bare =
-    STAT_COUNTER("waft_component_skipped_total",
-        "Deliveries left out, by reason", "reason=\"iq-to-bare-jid\"");
 static struct stat_metric notify_full =
     STAT_COUNTER("waft_component_skipped_total",
         "Deliveries left out, by reason", "reason=\"channel-too-large\"");
@@ -31,259 +21,7 @@ static struct stat_metric notify_rewound =
     STAT_COUNTER("waft_component_rewound_channels_total",
         "Channels taken back to an earlier position", NULL);
 
-TAILQ_HEAD(targets, target);
-
-struct target {
-	UT_hash_handle hh;
-	TAILQ_ENTRY(target) wait_entry;
-	TAILQ_ENTRY(target) late_entry;
-	struct notify *notify;
-	struct sub sub;
-	struct members members;
-	struct buf from; /* the channel's address, escaped */
-	uint64_t last;   /* the newest item known to be on the channel */
-	uint64_t want;   /* where notify_go_to() takes it */
-	/* What was reached inside the item after the cursor; 0: nothing. */
-	uint64_t part_seq;
-	uint64_t part_n;
-	int budget; /* stanzas until the others' turn */
-	bool waiting;
-	bool late; /* in the list of those that may be behind */
-	char name[];
-};
-
-struct notify {
-	struct worker *worker;
-	const char *domain;
-	const char *epoch;
-	struct barrier *barrier;
-	struct buf *out;
-	void (*wrote)(void *arg);
-	void (*pause)(void *arg, bool paused);
-	void *arg;
-	struct target *targets;
-	struct targets waiting;
-	/* A superset of those whose cursor is before their last item. */
-	struct targets late;
-	size_t n_waiting;
-	size_t n_members;
-	uint64_t seen; /* entries up to it have passed */
-	struct deferred again;
-	struct buf id;
-	bool begun;
-	bool open;
-	bool paused;
-};
-
-static const struct sink_ops notify_sink;
-
-/* ---- lists ----------------------------------------------------------- */
-
-static void
-notify_check_pause(struct notify *notify)
-{
-	bool paused = notify->paused ?
-	    notify->n_waiting > NOTIFY_WAITING_MAX / 2 :
-	    notify->n_waiting > NOTIFY_WAITING_MAX;
-
-	if (paused == notify->paused)
-		return;
-	notify->paused = paused;
-	notify->pause(notify->arg, paused);
-}
-
-static void
-target_wait(struct target *target)
-{
-	struct notify *notify = target->notify;
-
-	if (target->waiting)
-		return;
-	target->waiting = true;
-	TAILQ_INSERT_TAIL(&notify->waiting, target, wait_entry);
-	notify->n_waiting++;
-	notify_check_pause(notify);
-}
-
-static void
-target_stop_waiting(struct target *target)
-{
-	struct notify *notify = target->notify;
-
-	if (!target->waiting)
-		return;
-	target->waiting = false;
-	TAILQ_REMOVE(&notify->waiting, target, wait_entry);
-	notify->n_waiting--;
-	notify_check_pause(notify);
-}
-
-static void
-target_set_late(struct target *target, bool late)
-{
-	struct notify *notify = target->notify;
-
-	if (late && !target->late)
-		TAILQ_INSERT_TAIL(&notify->late, target, late_entry);
-	if (!late && target->late)
-		TAILQ_REMOVE(&notify->late, target, late_entry);
-	target->late = late;
-}
-
 /* ---- delivery -------------------------------------------------------- */
-
-static bool
-notify_has_room(const struct notify *notify)
-{
-	return notify->open && !barrier_is_full(notify->barrier);
-}
-
-/* Lets as many go on as the window has turns for, in the order they came. */
-static void
-notify_grant(void *arg)
-{
-	struct notify *notify = arg;
-	struct target *target;
-	uint64_t room = barrier_room(notify->barrier), given = 0;
-
-	if (!notify_has_room(notify))
-		return;
-	while (given < room && (target = TAILQ_FIRST(&notify->waiting))) {
-		target_stop_waiting(target);
-		target->budget = NOTIFY_QUANTUM;
-		given += NOTIFY_QUANTUM;
-		sub_resume(&target->sub);
-	}
-	/* Whoever did not need his turn leaves room: look again. */
-	if (!TAILQ_EMPTY(&notify->waiting))
-		loop_defer(worker_loop(notify->worker), &notify->again);
-}
-
-/* May this target write one more stanza? */
-static bool
-target_may_write(struct target *target)
-{
-	struct notify *notify = target->notify;
-
-	if (!notify_has_room(notify))
-		return false;
-	if (target->budget > 0)
-		return true;
-	if (!TAILQ_EMPTY(&notify->waiting)) {
-		loop_defer(worker_loop(notify->worker), &notify->again);
-		return false;
-	}
-	target->budget = NOTIFY_QUANTUM;
-	return true;
-}
-
-/* The publisher's sender, where it is an address of this link's domain: any
- * other would end the stream. */
-static bool
-target_keeps_from(const struct target *target, const struct stanza *stanza)
-{
-	const char *from = stanza_from(stanza), *why;
-	struct jid jid;
-
-	return from != NULL &&
-	    jid_parse(from, strlen(from), &jid, &why) == ERR_OK &&
-	    jid_domain_is(&jid, target->notify->domain);
-}
-
-static void
-target_fill(struct target *target, struct entry *entry,
-    const struct stanza *stanza, struct stanza_fill *fill)
-{
-	struct buf *id = &target->notify->id;
-
-	memset(fill, 0, sizeof(*fill));
-	if (!target_keeps_from(target, stanza)) {
-		fill->from = target->from.data;
-		fill->from_len = target->from.len;
-	}
-	buf_reset(id);
-	if (stanza_id(stanza) != NULL && stanza_kind(stanza) != STANZA_IQ)
-		return;
-	item_stanza_id(target->notify->epoch, entry, id);
-	fill->id = id->data;
-	fill->id_len = id->len;
-}
-
-static void
-target_write(struct target *target, const struct stanza *stanza,
-    struct stanza_fill *fill, const struct member *member)
-{
-	struct notify *notify = target->notify;
-	struct buf *out = notify->out, *id = &notify->id;
-	size_t before = out->len, id_len = fill->id_len;
-
-	fill->to = members_text(&target->members, member);
-	fill->to_len = member->len;
-	if (stanza_kind(stanza) == STANZA_IQ) {
-		/* Answers are told apart by it. */
-		buf_addc(id, '-');
-		buf_addu(id, member->n);
-		fill->id = id->data;
-		fill->id_len = id->len;
-	}
-	stanza_write(stanza, STANZA_LINK, fill, out);
-	barrier_sent(notify->barrier, out->len - before,
-	    loop_now_ms(worker_loop(notify->worker)));
-	target->budget--;
-	if (stanza_kind(stanza) == STANZA_IQ) {
-		id->len = id_len;
-		fill->id_len = id_len;
-	}
-}
-
-static bool
-target_wants(const struct member *member, const struct entry *entry,
-    const struct stanza *stanza)
-{
-	if (member->since >= entry->seq)
-		return false;
-	if (stanza_kind(stanza) == STANZA_IQ && !member->full) {
-		stat_add(&notify_iq_bare, 1);
-		return false;
-	}
-	return true;
-}
-
-static enum sink_result
-target_send(struct target *target, struct entry *entry,
-    const struct stanza *stanza)
-{
-	struct members *members = &target->members;
-	struct stanza_fill fill;
-	const struct member *member;
-	uint64_t done = target->part_seq == entry->seq ? target->part_n : 0;
-	size_t i;
-	int sent = 0;
-
-	target_fill(target, entry, stanza, &fill);
-	for (i = members_after(members, done); i < members->count; i++) {
-		member = &members->list[i];
-		if (!target_wants(member, entry, stanza))
-			continue;
-		if (!target_may_write(target))
-			break;
-		target_write(target, stanza, &fill, member);
-		done = member->n;
-		sent++;
-	}
-	if (sent > 0) {
-		stat_add(&notify_sent, sent);
-		target->notify->wrote(target->notify->arg);
-	}
-	if (i == members->count) {
-		target->part_seq = target->part_n = 0;
-		return SINK_TOOK;
-	}
-	target->part_seq = done > 0 ? entry->seq : 0;
-	target->part_n = done;
-	target_wait(target);
-	return SINK_FULL;
-}
 
 static struct target *
 target_of(struct sub *sub)
@@ -594,7 +332,7 @@ notify_create(const struct notify_opts *opts)
 	TAILQ_INIT(&notify->waiting);
 	TAILQ_INIT(&notify->late);
 	buf_init(&notify->id, 0);
-	loop_defer_init(&notify->again, LOOP_DELIVER, notify_grant, notify);
+	loop_defer_init(&notify->again, LOOP_DELIVER, target_grant, notify);
 	return notify;
 }
 

@@ -1,0 +1,72 @@
+/*
+ * A channel that JIDs of this component listen to: its cursor, its members, and
+ * what of the item after the cursor they have got.  Private to notify.c and
+ * target.c.
+ */
+#ifndef WAFT_COMPONENT_TARGET_H
+#define WAFT_COMPONENT_TARGET_H
+
+#include "common/base/list.h"
+#include "common/base/map.h"
+#include "common/channel/channel.h"
+#include "common/channel/item.h"
+#include "component/members.h"
+#include "component/notify.h"
+
+TAILQ_HEAD(targets, target);
+
+struct target {
+	UT_hash_handle hh;
+	TAILQ_ENTRY(target) wait_entry;
+	TAILQ_ENTRY(target) late_entry;
+	struct notify *notify;
+	struct sub sub;
+	struct members members;
+	struct buf from; /* the channel's address, escaped */
+	uint64_t last;   /* the newest item known to be on the channel */
+	uint64_t want;   /* where notify_go_to() takes it */
+	/* What was reached inside the item after the cursor; 0: nothing. */
+	uint64_t part_seq;
+	uint64_t part_n;
+	int budget; /* stanzas until the others' turn */
+	bool waiting;
+	bool late; /* in the list of those that may be behind */
+	char name[];
+};
+
+struct notify {
+	struct worker *worker;
+	const char *domain;
+	const char *epoch;
+	struct barrier *barrier;
+	struct buf *out;
+	void (*wrote)(void *arg);
+	void (*pause)(void *arg, bool paused);
+	void *arg;
+	struct target *targets;
+	struct targets waiting;
+	/* A superset of those whose cursor is before their last item. */
+	struct targets late;
+	size_t n_waiting;
+	size_t n_members;
+	uint64_t seen; /* entries up to it have passed */
+	struct deferred again;
+	struct buf id;
+	bool begun;
+	bool open;
+	bool paused;
+};
+
+/* Its place in the queue for the window, and out of it. */
+void target_wait(struct target *target);
+void target_stop_waiting(struct target *target);
+/* Puts it in the list of those that may be behind, or out of it. */
+void target_set_late(struct target *target, bool late);
+/* Writes the item to all members that have not got it, as far as the window
+ * and the others' turns allow. */
+enum sink_result target_send(struct target *target, struct entry *entry,
+    const struct stanza *stanza);
+/* Lets those who wait go on; arg is the notify. */
+void target_grant(void *arg);
+
+#endif
