@@ -9,6 +9,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/xmpp/jid.h"
+#include "common/xmpp/payload.h"
 
 /* Of items that some process of ours let in before: only against harm. */
 #define ITEM_STORED_SIZE (16u << 20)
@@ -126,27 +127,6 @@ item_raw_make(const struct entry *entry)
 	return stanza;
 }
 
-/* JSON may hold characters that XML may not: those are escaped. */
-static void
-item_json_payload(struct slice json, struct buf *out)
-{
-	struct json_error_at at;
-	json_t *value;
-	char *ascii;
-
-	buf_adds(out, "<json xmlns='urn:xmpp:json:0'>");
-	if (text_is_xml(json.p, json.len, NULL)) {
-		buf_add_xml(out, json.p, json.len);
-	} else if ((value = json_read(json.p, json.len, &at)) != NULL) {
-		ascii = json_dumps(value,
-		    JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
-		buf_adds_xml(out, ascii);
-		free(ascii);
-		json_decref(value);
-	}
-	buf_adds(out, "</json>");
-}
-
 static struct stanza *
 item_event_make(const struct entry *entry)
 {
@@ -160,7 +140,7 @@ item_event_make(const struct entry *entry)
 	if (!entry_format(entry, "json-object", &text))
 		return NULL;
 	buf_init(&payload, 0);
-	item_json_payload(text, &payload);
+	payload_json(text, &payload);
 	stanza =
 	    stanza_event(entry->channel, entry->id, payload.data, payload.len);
 	buf_clear(&payload);
