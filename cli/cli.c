@@ -11,12 +11,17 @@
 #include "common/base/text.h"
 #include "common/fetch/fetch.h"
 
-#define CLI_ANSWER_MAX (64 << 20)
-#define CLI_INPUT_MAX (16 << 20)
-#define CLI_TOKEN_MS (10 * 60 * 1000)
+#define CLI_ANSWER_MAX  (64 << 20)
+#define CLI_INPUT_MAX   (16 << 20)
+#define CLI_TOKEN_MS    (10 * 60 * 1000)
 #define CLI_OPTIONS_MAX 24
 
-enum { OPT_SET = 1000, OPT_CONTROL, OPT_TOKEN, OPT_HELP };
+enum {
+	OPT_SET = 1000,
+	OPT_CONTROL,
+	OPT_TOKEN,
+	OPT_HELP
+};
 
 static const struct option cli_shared[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -159,7 +164,7 @@ cli_bearer(struct cli *cli, struct buf *bearer)
 		}
 		if (token->kind == TOKEN_JWT &&
 		    auth_mint(token, NULL, clock_wall_ms() + CLI_TOKEN_MS,
-			bearer, &why) == ERR_OK)
+		        bearer, &why) == ERR_OK)
 			return true;
 	}
 	return false;

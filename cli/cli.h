@@ -16,7 +16,8 @@
 
 #define CLI_SETS_MAX 64
 
-/* What every verb accepts: -c FILE, --set a.b=c, --control URL, --token TEXT. */
+/* What every verb accepts: -c FILE, --set a.b=c, --control URL, --token TEXT.
+ */
 struct cli {
 	const char *file;
 	const char *sets[CLI_SETS_MAX];

@@ -5,7 +5,15 @@
 
 #include "cli/cli.h"
 
-enum { OPT_ID = 256, OPT_PREV_ID, OPT_STANZA, OPT_JSON, OPT_RESPONSE, OPT_STREAM, OPT_ITEM };
+enum {
+	OPT_ID = 256,
+	OPT_PREV_ID,
+	OPT_STANZA,
+	OPT_JSON,
+	OPT_RESPONSE,
+	OPT_STREAM,
+	OPT_ITEM
+};
 
 static const char publish_usage[] =
     "usage: waft publish CHANNEL FORMAT... [--id ID] [--prev-id ID]\n"
@@ -93,20 +101,20 @@ publish_format(json_t *formats, int option, const char *arg)
 	publish_value(arg, &text);
 	switch (option) {
 	case OPT_STANZA:
-		json_object_set_new(
-		    formats, "xmpp-stanza", publish_text("content", &text));
+		json_object_set_new(formats, "xmpp-stanza",
+		    publish_text("content", &text));
 		break;
 	case OPT_JSON:
-		json_object_set_new(
-		    formats, "json-object", publish_json("json", &text));
+		json_object_set_new(formats, "json-object",
+		    publish_json("json", &text));
 		break;
 	case OPT_RESPONSE:
-		json_object_set_new(
-		    formats, "http-response", publish_text("body", &text));
+		json_object_set_new(formats, "http-response",
+		    publish_text("body", &text));
 		break;
 	case OPT_STREAM:
-		json_object_set_new(
-		    formats, "http-stream", publish_text("content", &text));
+		json_object_set_new(formats, "http-stream",
+		    publish_text("content", &text));
 		break;
 	case OPT_ITEM:
 		all = publish_json("item", &text);
@@ -135,9 +143,8 @@ publish_send(struct cli *cli, json_t *item)
 	first = json_array_get(json_object_get(answer, "items"), 0);
 	printf("%s%s\n",
 	    first != NULL ? json_str(first, "position", NULL) : "published",
-	    json_is_true(json_object_get(first, "duplicate")) ?
-		" (duplicate)" :
-		"");
+	    json_is_true(json_object_get(first, "duplicate")) ? " (duplicate)" :
+	                                                        "");
 	json_decref(answer);
 	return 0;
 }
@@ -150,13 +157,13 @@ publish_run(struct cli *cli, int argc, char **argv)
 
 	item = json_object();
 	formats = json_object();
-	while ((option = cli_option(
-		    cli, &verb_publish, argc, argv, publish_options)) != -1) {
+	while ((option = cli_option(cli, &verb_publish, argc, argv,
+	            publish_options)) != -1) {
 		if (option == OPT_ID)
 			json_object_set_new(item, "id", json_string(optarg));
 		else if (option == OPT_PREV_ID)
-			json_object_set_new(
-			    item, "prev-id", json_string(optarg));
+			json_object_set_new(item, "prev-id",
+			    json_string(optarg));
 		else
 			publish_format(formats, option, optarg);
 	}

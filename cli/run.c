@@ -1,7 +1,7 @@
 /*
- * The supervisor: starts the daemons that the configuration asks for, starts one
- * that dies again after a growing wait, and takes them all along when it ends.  It
- * waits for signals and for nothing else, so it needs no loop.
+ * The supervisor: starts the daemons that the configuration asks for, starts
+ * one that dies again after a growing wait, and takes them all along when it
+ * ends.  It waits for signals and for nothing else, so it needs no loop.
  */
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -24,7 +24,7 @@
 #define RUN_WAIT_MAX_MS 30000
 /* One that lived this long starts afresh: the next wait is the shortest. */
 #define RUN_STABLE_MS 30000
-#define RUN_STOP_MS 10000
+#define RUN_STOP_MS   10000
 
 static const char run_usage[] =
     "usage: waft run [-c FILE] [--set A.B=C]...\n"
@@ -43,7 +43,8 @@ struct child {
 
 struct run {
 	struct cli *cli;
-	char folder[PATH_MAX]; /* of our own program: the daemons stand beside */
+	char
+	    folder[PATH_MAX]; /* of our own program: the daemons stand beside */
 	struct child children[2];
 	size_t count;
 	bool stopping;

@@ -16,7 +16,8 @@ status_print(const char *name, json_t *answer)
 	json_t *value;
 
 	printf("%s\n", name);
-	json_object_foreach (answer, key, value) {
+	json_object_foreach(answer, key, value)
+	{
 		buf_init(&text, 0);
 		if (json_is_string(value))
 			buf_adds(&text, json_string_value(value));
@@ -57,8 +58,8 @@ status_run(struct cli *cli, int argc, char **argv)
 	conf = cli_conf(cli);
 	worst = status_ask(cli, "waft-bosh", conf->bosh.control);
 	if (conf->n_components > 0)
-		code = status_ask(
-		    cli, "waft-component", conf->components[0].control);
+		code = status_ask(cli, "waft-component",
+		    conf->components[0].control);
 	return code != 0 ? code : worst;
 }
 

@@ -6,7 +6,11 @@
 
 #define SUBSCRIBE_WAIT_S 55
 
-enum { OPT_AFTER = 256, OPT_FORMAT, OPT_COUNT };
+enum {
+	OPT_AFTER = 256,
+	OPT_FORMAT,
+	OPT_COUNT
+};
 
 static const char subscribe_usage[] =
     "usage: waft subscribe CHANNEL [--after POSITION] [--format NAME] [--count N]\n"
@@ -77,7 +81,8 @@ subscribe_take(struct listen *listen, json_t *answer)
 		fputs("waft subscribe: items before these were trimmed from "
 		      "the history\n",
 		    stderr);
-	json_array_foreach (json_object_get(answer, "items"), i, item) {
+	json_array_foreach(json_object_get(answer, "items"), i, item)
+	{
 		if (listen->left == 0)
 			return 0;
 		if (subscribe_print(listen, item) && listen->left > 0)
@@ -102,8 +107,8 @@ subscribe_poll(struct cli *cli, struct listen *listen, int wait_s)
 	if (listen->after[0] != '\0')
 		buf_addf(&rest, "&after=%s", listen->after);
 	cli_channel_path(&path, listen->channel, rest.data);
-	code = cli_call(cli, "GET", path.data, NULL,
-	    (wait_s + 15) * 1000L, &answer);
+	code = cli_call(cli, "GET", path.data, NULL, (wait_s + 15) * 1000L,
+	    &answer);
 	if (code == 0)
 		code = subscribe_take(listen, answer);
 	json_decref(answer);
@@ -138,7 +143,7 @@ subscribe_run(struct cli *cli, int argc, char **argv)
 	int option, code = 0;
 
 	while ((option = cli_option(cli, &verb_subscribe, argc, argv,
-		    subscribe_options)) != -1) {
+	            subscribe_options)) != -1) {
 		if (option == OPT_AFTER)
 			after = optarg;
 		else if (option == OPT_FORMAT)

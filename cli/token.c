@@ -7,7 +7,10 @@
 #include "common/base/clock.h"
 #include "common/base/text.h"
 
-enum { OPT_SUBJECT = 256, OPT_TTL };
+enum {
+	OPT_SUBJECT = 256,
+	OPT_TTL
+};
 
 static const char token_usage[] =
     "usage: waft token NAME [--ttl 10m] [--subject TEXT]\n"
@@ -33,13 +36,13 @@ token_run(struct cli *cli, int argc, char **argv)
 	struct buf out;
 	int option;
 
-	while ((option = cli_option(
-		    cli, &verb_token, argc, argv, token_options)) != -1) {
+	while ((option = cli_option(cli, &verb_token, argc, argv,
+	            token_options)) != -1) {
 		if (option == OPT_SUBJECT)
 			subject = optarg;
 		else if (!text_to_ms(optarg, &ttl_ms) || ttl_ms <= 0)
-			return cli_usage(
-			    &verb_token, "--ttl: not a time: %s", optarg);
+			return cli_usage(&verb_token, "--ttl: not a time: %s",
+			    optarg);
 	}
 	if (optind != argc - 1)
 		return cli_usage(&verb_token, "give the name of one token");

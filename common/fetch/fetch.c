@@ -1,5 +1,6 @@
 #include "common/fetch/fetch.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <curl/curl.h>
@@ -26,8 +27,7 @@ fetch_headers(const struct fetch_request *request)
 	list = curl_slist_append(list, "Expect:");
 	if (request->body != NULL) {
 		line = xasprintf("Content-Type: %s",
-		    request->type != NULL ? request->type :
-					    "application/json");
+		    request->type != NULL ? request->type : "application/json");
 		list = curl_slist_append(list, line);
 		free(line);
 	}
@@ -67,8 +67,8 @@ fetch_now(const struct fetch_request *request, int *status, struct buf *body,
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
 	if (request->body != NULL) {
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body);
-		curl_easy_setopt(
-		    curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->len);
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
+		    (curl_off_t)request->len);
 	}
 	code = curl_easy_perform(curl);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &http);

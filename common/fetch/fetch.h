@@ -1,6 +1,7 @@
 /*
- * One HTTP request of our own, waited for: what the command line tool uses to talk
- * to a control API.  Redirects are not followed, only http and https are spoken.
+ * One HTTP request of our own, waited for: what the command line tool uses to
+ * talk to a control API.  Redirects are not followed, only http and https are
+ * spoken.
  */
 #ifndef WAFT_FETCH_H
 #define WAFT_FETCH_H
