@@ -339,16 +339,29 @@ xml_scan_failed(struct xml_reader *r, const char *text, size_t len,
 	    (size_t)at);
 }
 
+/* Expat finds UTF-16 by its first two bytes, whatever encoding it was told. */
+static const char *
+xml_encoding_refused(const unsigned char *text, size_t len)
+{
+	/* RFC 6120 §11.6 */
+	if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
+		return "a byte order mark is not allowed";
+	if (len >= 2 && (text[0] >= 0xFE || text[0] == 0 || text[1] == 0))
+		return "the encoding must be UTF-8";
+	return NULL;
+}
+
 enum err
 xml_scan(struct xml_reader *r, const char *text, size_t len, bool decl_ok,
     const struct xml_handler *handler, void *arg, struct xml_error *error)
 {
+	const char *why;
+
 	if (len > r->limits.size || len > INT_MAX)
 		return xml_fail(error, ERR_LARGE, "too large", text, 0);
-	/* RFC 6120 §11.6: no byte order mark. */
-	if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
-		return xml_fail(error, ERR_BAD,
-		    "a byte order mark is not allowed", text, 0);
+	why = xml_encoding_refused((const unsigned char *)text, len);
+	if (why != NULL)
+		return xml_fail(error, ERR_BAD, why, text, 0);
 	xml_arena_reset(&r->arena);
 	r->namespaces = NULL;
 	r->handler = handler;
