@@ -22,11 +22,25 @@ static const char jid_why_foreign[] =
     "the JID is not ASCII, and this build has no libidn";
 #endif
 
-/* What a part is prepared with. */
+#ifdef HAVE_LIBIDN
+#define JID_UNICODE(profile) profile
+#else
+#define JID_UNICODE(profile) NULL
+typedef void Stringprep_profile;
+#endif
+
+/* How a part is prepared. */
 struct jid_profile {
 	const char *why; /* when ASCII is refused */
 	bool (*ascii)(char *text, size_t len);
-	int (*unicode)(char *text, size_t size);
+	const Stringprep_profile *unicode;
+	bool (*check)(const char *text, size_t len); /* afterwards; NULL */
+};
+
+/* What jid_prepare() lets pass. */
+enum jid_strict {
+	JID_LENIENT, /* characters newer than Unicode 3.2, as Prosody does */
+	JID_STRICT   /* none, as ejabberd does */
 };
 
 static bool
@@ -125,68 +139,55 @@ jid_ascii_domain(char *text, size_t len)
 	return jid_is_domain(text, len);
 }
 
-#ifdef HAVE_LIBIDN
-static int
-jid_unicode_node(char *text, size_t size)
-{
-	return stringprep_xmpp_nodeprep(text, size);
-}
-
-static int
-jid_unicode_resource(char *text, size_t size)
-{
-	return stringprep_xmpp_resourceprep(text, size);
-}
-
-static int
-jid_unicode_domain(char *text, size_t size)
-{
-	int rc = stringprep_nameprep(text, size);
-
-	if (rc != STRINGPREP_OK)
-		return rc;
-	return jid_is_domain(text, strlen(text)) ? STRINGPREP_OK : -1;
-}
-#else
-static int
-jid_unicode_node(char *text UNUSED, size_t size UNUSED)
-{
-	return -1;
-}
-#define jid_unicode_resource jid_unicode_node
-#define jid_unicode_domain   jid_unicode_node
-#endif
-
 static const struct jid_profile jid_node = {
 	"the part before @ has a character that is not allowed there",
-	jid_ascii_node, jid_unicode_node
+	jid_ascii_node, JID_UNICODE(stringprep_xmpp_nodeprep), NULL
 };
 static const struct jid_profile jid_domain = { "the domain is not a host name",
-	jid_ascii_domain, jid_unicode_domain };
+	jid_ascii_domain, JID_UNICODE(stringprep_nameprep), jid_is_domain };
 static const struct jid_profile jid_resource = {
 	"the resource has a control character", jid_ascii_resource,
-	jid_unicode_resource
+	JID_UNICODE(stringprep_xmpp_resourceprep), NULL
 };
+
+/* In place; size counts the NUL. */
+static bool
+jid_prepare_unicode(const struct jid_profile *profile UNUSED,
+    enum jid_strict strict UNUSED, char *text UNUSED, size_t size UNUSED)
+{
+#ifdef HAVE_LIBIDN
+	Stringprep_profile_flags flags =
+	    strict == JID_STRICT ? STRINGPREP_NO_UNASSIGNED : 0;
+	size_t len;
+
+	if (stringprep(text, size, flags, profile->unicode) != STRINGPREP_OK)
+		return false;
+	len = strlen(text);
+	return len > 0 && (profile->check == NULL || profile->check(text, len));
+#else
+	return false;
+#endif
+}
 
 /* Prepares text into out, which has room for JID_PART_MAX and a NUL.  Returns
  * NULL, or why not. */
 static const char *
-jid_prepare(const struct jid_profile *profile, const char *text, size_t len,
-    char *out, size_t *out_len)
+jid_prepare(const struct jid_profile *profile, enum jid_strict strict,
+    struct slice part, char *out, size_t *out_len)
 {
-	if (len > JID_PART_MAX)
+	if (part.len > JID_PART_MAX)
 		return "a part of the JID is longer than 1023 bytes";
-	memcpy(out, text, len);
-	out[len] = '\0';
-	*out_len = len;
-	if (jid_is_ascii(text, len))
-		return profile->ascii(out, len) ? NULL : profile->why;
-	if (memchr(text, '\0', len) != NULL || !text_is_utf8(text, len))
+	memcpy(out, part.p, part.len);
+	out[part.len] = '\0';
+	*out_len = part.len;
+	if (jid_is_ascii(out, part.len))
+		return profile->ascii(out, part.len) ? NULL : profile->why;
+	if (memchr(out, '\0', part.len) != NULL || !text_is_utf8(out, part.len))
 		return "the JID is not UTF-8";
-	if (profile->unicode(out, JID_PART_MAX + 1) != 0)
+	if (!jid_prepare_unicode(profile, strict, out, JID_PART_MAX + 1))
 		return jid_why_foreign;
 	*out_len = strlen(out);
-	return *out_len > 0 ? NULL : jid_why_foreign;
+	return NULL;
 }
 
 /* Prepares one part and puts it behind what the JID has. */
@@ -198,7 +199,7 @@ jid_add(struct jid *jid, size_t *used, const struct jid_profile *profile,
 	const char *why;
 	size_t len;
 
-	why = jid_prepare(profile, part.p, part.len, prepared, &len);
+	why = jid_prepare(profile, JID_LENIENT, part, prepared, &len);
 	if (why != NULL)
 		return why;
 	memcpy(jid->full + *used, prepared, len);
@@ -359,7 +360,8 @@ jid_channel_is_node(const char *channel, size_t len, struct buf *node)
 	if (len == 0 || channel[0] == ' ' || channel[len - 1] == ' ')
 		return false;
 	jid_escape(channel, len, node);
-	return jid_prepare(&jid_node, node->data, node->len, prepared,
+	return jid_prepare(&jid_node, JID_STRICT,
+	           (struct slice){ node->data, node->len }, prepared,
 	           &prepared_len) == NULL &&
 	    prepared_len == node->len &&
 	    memcmp(prepared, node->data, node->len) == 0;
@@ -369,21 +371,21 @@ void
 jid_of_channel(const char *channel, const char *domain, struct buf *out)
 {
 	char prepared[JID_PART_MAX + 1];
-	size_t len = strlen(channel);
-	size_t prepared_len;
+	const struct slice name = { channel, strlen(channel) };
+	size_t len;
 	struct buf node;
 
 	buf_init(&node, 0);
-	if (jid_channel_is_node(channel, len, &node)) {
+	if (jid_channel_is_node(channel, name.len, &node)) {
 		buf_add(out, node.data, node.len);
 		buf_addc(out, '@');
 		buf_adds(out, domain);
 	} else {
 		buf_adds(out, domain);
-		if (jid_prepare(&jid_resource, channel, len, prepared,
-		        &prepared_len) == NULL) {
+		if (jid_prepare(&jid_resource, JID_STRICT, name, prepared,
+		        &len) == NULL) {
 			buf_addc(out, '/');
-			buf_add(out, prepared, prepared_len);
+			buf_add(out, prepared, len);
 		}
 	}
 	buf_clear(&node);

@@ -39,7 +39,8 @@ bool jid_domain_is(const struct jid *jid, const char *domain);
  * The address a channel speaks from (DESIGN 8): `channel@domain` with the
  * channel escaped by XEP-0106, or `domain/CHANNEL` when nodeprep would change
  * the name or it has a space at an end.  A name that is no resource either
- * speaks from the domain: a bad `from` would cost the whole link.
+ * speaks from the domain; so do characters newer than Unicode 3.2 (emoji), as
+ * ejabberd bounces a stanza from an address that has them.
  */
 void jid_of_channel(const char *channel, const char *domain, struct buf *out);
 /* The channel a JID of ours stands for: from its node, unescaped.  False when

@@ -97,6 +97,7 @@ TEST(prepares_beyond_ascii)
 	           "cher.example/\xc3\x84",
 	    "a@b\xc3\xbc"
 	    "cher.example/\xc3\x84");
+	assert_jid("a@b/\xf0\x9f\x8e\x89", "a@b/\xf0\x9f\x8e\x89");
 	/* A full-width @ and an Ogham space are what nodeprep forbids. */
 	assert_no_jid("a\xef\xbc\xa0"
 	              "b@example.com",
@@ -160,6 +161,8 @@ TEST(gives_channels_their_addresses)
 #ifdef HAVE_LIBIDN
 	assert_address("\xc3\xa4", "\xc3\xa4@" DOMAIN);
 	assert_address("\xc3\x84", DOMAIN "/\xc3\x84");
+	/* An emoji is younger than what ejabberd takes in an address. */
+	assert_address("\xf0\x9f\x8e\x89", DOMAIN);
 	/* A replacement character is no resource either. */
 	assert_address("\xef\xbf\xbd", DOMAIN);
 #endif
