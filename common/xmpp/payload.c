@@ -7,6 +7,23 @@
 #include "common/base/json.h"
 #include "common/xmpp/stanza.h"
 
+/* As character data, where quotes may stay: JSON is made of them. */
+static void
+payload_text(struct slice text, struct buf *out)
+{
+	const char *end = text.p + text.len;
+	const char *at = text.p, *from = text.p;
+
+	for (; at < end; at++) {
+		if (*at != '<' && *at != '>' && *at != '&' && *at != '\r')
+			continue;
+		buf_add(out, from, (size_t)(at - from));
+		buf_add_xml(out, at, 1);
+		from = at + 1;
+	}
+	buf_add(out, from, (size_t)(end - from));
+}
+
 void
 payload_json(struct slice json, struct buf *out)
 {
@@ -16,11 +33,11 @@ payload_json(struct slice json, struct buf *out)
 
 	buf_adds(out, "<json xmlns='urn:xmpp:json:0'>");
 	if (text_is_xml(json.p, json.len, NULL)) {
-		buf_add_xml(out, json.p, json.len);
+		payload_text(json, out);
 	} else if ((value = json_read(json.p, json.len, &at)) != NULL) {
 		ascii = json_dumps(value,
 		    JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
-		buf_adds_xml(out, ascii);
+		payload_text((struct slice){ ascii, strlen(ascii) }, out);
 		free(ascii);
 		json_decref(value);
 	}
