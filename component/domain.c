@@ -507,6 +507,35 @@ domain_is_ready(const struct domain *domain, const char **why)
 	return false;
 }
 
+const char *
+domain_name(const struct domain *domain)
+{
+	return domain->conf->domain;
+}
+
+bool
+domain_is_current(const struct domain *domain, const struct conf *conf)
+{
+	const struct conf_component *old = domain->conf, *now;
+	size_t i;
+
+	for (i = 0; i < conf->n_components; i++) {
+		now = &conf->components[i];
+		if (strcmp(now->domain, old->domain) != 0)
+			continue;
+		return strcmp(now->host, old->host) == 0 &&
+		    now->port == old->port &&
+		    strcmp(now->secret, old->secret) == 0 &&
+		    strcmp(now->ping, old->ping) == 0 &&
+		    now->rewind_ms == old->rewind_ms &&
+		    now->reconnect_ms == old->reconnect_ms &&
+		    now->window_bytes == old->window_bytes &&
+		    now->window_stanzas == old->window_stanzas &&
+		    now->bounce == old->bounce;
+	}
+	return false;
+}
+
 void
 domain_status(const struct domain *domain, void *json_array)
 {

@@ -57,6 +57,9 @@ void domain_drain(struct domain *domain);
 
 /* Its link is authenticated; *why is static when not. */
 bool domain_is_ready(const struct domain *domain, const char **why);
+const char *domain_name(const struct domain *domain);
+/* The configuration still has the section it was made from, unchanged. */
+bool domain_is_current(const struct domain *domain, const struct conf *conf);
 /* Adds a JSON object (json_t *) to the array: domain, link, numbers. */
 void domain_status(const struct domain *domain, void *json_array);
 

@@ -1,10 +1,6 @@
 #include "component/barrier.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "tests/unit/unit.h"
 
 #define EPOCH 0xabc
 
@@ -54,8 +50,7 @@ answer(struct barrier *barrier, const char *id)
 	return snapshot;
 }
 
-static void
-goes_out_after_256_stanzas_or_256_kib_or_50_ms(void **state UNUSED)
+TEST(goes_out_after_256_stanzas_or_256_kib_or_50_ms)
 {
 	struct barrier barrier;
 
@@ -72,8 +67,7 @@ goes_out_after_256_stanzas_or_256_kib_or_50_ms(void **state UNUSED)
 	assert_true(barrier_is_due(&barrier, 0));
 }
 
-static void
-pings_the_server_with_epoch_and_number_in_the_id(void **state UNUSED)
+TEST(pings_the_server_with_epoch_and_number_in_the_id)
 {
 	struct barrier barrier;
 	struct buf out;
@@ -88,8 +82,7 @@ pings_the_server_with_epoch_and_number_in_the_id(void **state UNUSED)
 	buf_clear(&out);
 }
 
-static void
-keeps_at_most_four_open(void **state UNUSED)
+TEST(keeps_at_most_four_open)
 {
 	struct barrier barrier;
 	int marks[5], i;
@@ -108,8 +101,7 @@ keeps_at_most_four_open(void **state UNUSED)
 	assert_int_equal(dropped, 3);
 }
 
-static void
-a_confirmation_covers_the_barriers_before_it(void **state UNUSED)
+TEST(a_confirmation_covers_the_barriers_before_it)
 {
 	struct barrier barrier;
 	int marks[3];
@@ -131,8 +123,7 @@ a_confirmation_covers_the_barriers_before_it(void **state UNUSED)
 	assert_true(barrier_is_clean(&barrier));
 }
 
-static void
-the_window_closes_by_stanzas_or_bytes_until_confirmed(void **state UNUSED)
+TEST(the_window_closes_by_stanzas_or_bytes_until_confirmed)
 {
 	struct barrier barrier;
 	int mark;
@@ -152,8 +143,7 @@ the_window_closes_by_stanzas_or_bytes_until_confirmed(void **state UNUSED)
 	assert_true(barrier_is_due(&barrier, 0));
 }
 
-static void
-a_full_window_smaller_than_a_batch_is_due(void **state UNUSED)
+TEST(a_full_window_smaller_than_a_batch_is_due)
 {
 	struct barrier_opts opts = { "push.example.org", "example.org", 8,
 		1 << 20, drop_cb };
@@ -165,8 +155,7 @@ a_full_window_smaller_than_a_batch_is_due(void **state UNUSED)
 	assert_true(barrier_is_due(&barrier, 0));
 }
 
-static void
-answers_of_an_old_connection_confirm_nothing(void **state UNUSED)
+TEST(answers_of_an_old_connection_confirm_nothing)
 {
 	struct barrier barrier;
 	int mark;
@@ -184,8 +173,7 @@ answers_of_an_old_connection_confirm_nothing(void **state UNUSED)
 	barrier_clear(&barrier);
 }
 
-static void
-only_the_server_or_our_echo_answers(void **state UNUSED)
+TEST(only_the_server_or_our_echo_answers)
 {
 	struct barrier barrier;
 	void *snapshot;
@@ -211,8 +199,7 @@ only_the_server_or_our_echo_answers(void **state UNUSED)
 	assert_ptr_equal(snapshot, &mark);
 }
 
-static void
-falls_back_to_a_headline_after_five_silent_seconds(void **state UNUSED)
+TEST(falls_back_to_a_headline_after_five_silent_seconds)
 {
 	struct barrier barrier;
 	struct buf out;
@@ -235,8 +222,7 @@ falls_back_to_a_headline_after_five_silent_seconds(void **state UNUSED)
 	buf_clear(&out);
 }
 
-static void
-a_minute_without_an_answer_is_a_dead_peer(void **state UNUSED)
+TEST(a_minute_without_an_answer_is_a_dead_peer)
 {
 	struct barrier barrier;
 	int mark;
@@ -250,8 +236,7 @@ a_minute_without_an_answer_is_a_dead_peer(void **state UNUSED)
 	barrier_clear(&barrier);
 }
 
-static void
-an_idle_link_is_asked_every_30_seconds(void **state UNUSED)
+TEST(an_idle_link_is_asked_every_30_seconds)
 {
 	struct barrier barrier;
 
@@ -265,8 +250,7 @@ an_idle_link_is_asked_every_30_seconds(void **state UNUSED)
 	assert_true(barrier_is_due(&barrier, 30100));
 }
 
-static void
-says_when_to_look_again(void **state UNUSED)
+TEST(says_when_to_look_again)
 {
 	struct barrier barrier;
 	int mark;

@@ -1,18 +1,11 @@
 #include "component/retry.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "common/base/mem.h"
+#include "tests/unit/unit.h"
 
 #define MAX_MS 60000
 
-static void
-waits_twice_as_long_each_time_up_to_the_maximum(void **state UNUSED)
+TEST(waits_twice_as_long_each_time_up_to_the_maximum)
 {
 	struct retry retry = { 0 };
 	const int64_t want[] = { 1000, 2000, 4000, 8000, 16000, 32000, 60000,
@@ -27,8 +20,7 @@ waits_twice_as_long_each_time_up_to_the_maximum(void **state UNUSED)
 	}
 }
 
-static void
-jitter_stays_within_a_fifth(void **state UNUSED)
+TEST(jitter_stays_within_a_fifth)
 {
 	uint32_t chance;
 	int64_t wait;
@@ -42,8 +34,7 @@ jitter_stays_within_a_fifth(void **state UNUSED)
 	}
 }
 
-static void
-five_minutes_down_are_at_most_fifteen_attempts(void **state UNUSED)
+TEST(five_minutes_down_are_at_most_fifteen_attempts)
 {
 	struct retry retry = { 0 };
 	int64_t now = 0;
@@ -57,8 +48,7 @@ five_minutes_down_are_at_most_fifteen_attempts(void **state UNUSED)
 	assert_in_range(attempts, 5, 15);
 }
 
-static void
-starts_over_only_after_a_stable_minute(void **state UNUSED)
+TEST(starts_over_only_after_a_stable_minute)
 {
 	struct retry retry = { 0 };
 
@@ -73,8 +63,7 @@ starts_over_only_after_a_stable_minute(void **state UNUSED)
 	    800);
 }
 
-static void
-faults_of_configuration_are_retried_slowly_and_name_the_fix(void **state UNUSED)
+TEST(faults_of_configuration_are_retried_slowly_and_name_the_fix)
 {
 	struct retry retry = { 0 };
 
@@ -91,8 +80,7 @@ faults_of_configuration_are_retried_slowly_and_name_the_fix(void **state UNUSED)
 	assert_non_null(strstr(link_end_fix(LINK_END_CONFLICT), "kick_old"));
 }
 
-static void
-never_waits_longer_than_configured(void **state UNUSED)
+TEST(never_waits_longer_than_configured)
 {
 	struct retry retry = { 0 };
 	int64_t wait =
