@@ -149,6 +149,47 @@ ask_find(struct ask *ask, void (*found)(struct ask *ask))
 	    ask_channel_cb, ask);
 }
 
+/* The count is that of the store a moment ago: two at once may pass it by one.
+ */
+static void
+ask_counted_cb(enum err err, const struct subscription *subs, size_t count,
+    void *arg)
+{
+	struct ask *ask = arg;
+	const struct service *service = ask->service;
+	size_t max = (size_t)service->conf->control.subscriptions_per_jid;
+	size_t i;
+
+	if (ask_is_late(ask))
+		return;
+	for (i = 0; i < count; i++)
+		if (strcmp(subs[i].channel, ask->channel) == 0 &&
+		    strcmp(subs[i].address, ask->jid.full) == 0)
+			break;
+	if (err == ERR_OK && i == count && count >= max)
+		err = ERR_LIMIT;
+	if (err != ERR_OK)
+		ask->subscribed(err, NULL, false, ask);
+	else
+		service->ops->subscribe(ask->peer, &ask->jid, ask->channel,
+		    ask->subscribed, ask);
+}
+
+void
+ask_subscribe(struct ask *ask, const struct jid *jid, service_sub_fn *done)
+{
+	const struct service_ops *ops = ask->service->ops;
+	struct jid bare = *jid;
+
+	ask->jid = *jid;
+	ask->subscribed = done;
+	jid_to_bare(&bare);
+	if (!ops->may_subscribe(ask->peer, jid, ask->channel))
+		done(ERR_DENIED, NULL, false, ask);
+	else
+		ops->subscriptions(ask->peer, &bare, NULL, ask_counted_cb, ask);
+}
+
 /* ---- answers --------------------------------------------------------- */
 
 static void
@@ -207,14 +248,20 @@ ask_result(struct ask *ask, const struct buf *body)
 	ask_done(ask);
 }
 
+static void
+ask_count_refusal(const struct ask *ask, const char *condition)
+{
+	stat_add(&ask_refused, 1);
+	log_debug("xmpp.refused", "jid=%s to=%s condition=%s",
+	    LOGQ(ask->from.full), LOGQ(ask->self), condition);
+}
+
 void
 ask_error(struct ask *ask, const struct ask_error *error)
 {
 	struct buf out;
 
-	stat_add(&ask_refused, 1);
-	log_debug("xmpp.refused", "jid=%s to=%s condition=%s",
-	    LOGQ(ask->from.full), LOGQ(ask->self), error->condition);
+	ask_count_refusal(ask, error->condition);
 	ask_open_iq(ask, "error", &out);
 	buf_addf(&out, "><error type='%s'><%s xmlns='" ASK_STANZAS "'/>",
 	    error->type, error->condition);
@@ -251,6 +298,14 @@ ask_presence(const struct ask *ask, const char *type)
 	ask_add_attr(&out, "to", to.full);
 	buf_adds(&out, "/>");
 	ask_send(ask, &out);
+}
+
+void
+ask_deny(struct ask *ask)
+{
+	ask_count_refusal(ask, "unsubscribed");
+	ask_presence(ask, "unsubscribed");
+	ask_done(ask);
 }
 
 void

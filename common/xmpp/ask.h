@@ -36,10 +36,12 @@ struct ask {
 	struct service *service;
 	void *peer;
 	struct jid from;
-	char *self;    /* our address that was asked */
-	char *id;      /* of the iq; NULL for presence */
-	char *channel; /* NULL: the service itself; "": one that cannot be */
+	char *self;     /* our address that was asked */
+	char *id;       /* of the iq; NULL for presence */
+	char *channel;  /* NULL: the service itself; "": one that cannot be */
+	struct jid jid; /* who is to be subscribed */
 	void (*found)(struct ask *ask);
+	service_sub_fn *subscribed;
 	void *work; /* the verb's own */
 	void (*work_free)(void *work);
 };
@@ -54,6 +56,11 @@ bool ask_node(struct ask *ask, const char *node);
 /* Calls found once the channel is known to be stored or subscribed to; else the
  * asker gets item-not-found. */
 void ask_find(struct ask *ask, void (*found)(struct ask *ask));
+/* Subscribes jid (the asker's own) to the channel, if the asker may and has not
+ * too many: done gets ERR_DENIED, ERR_LIMIT or what the peer says, and the ask
+ * as its arg. */
+void ask_subscribe(struct ask *ask, const struct jid *jid,
+    service_sub_fn *done);
 /* True, and the ask is gone, when its service is. */
 bool ask_is_late(struct ask *ask);
 
@@ -71,6 +78,8 @@ void ask_fail(struct ask *ask, enum err err);
 
 /* From us to the asker's bare JID; type NULL: available.  Does not take it. */
 void ask_presence(const struct ask *ask, const char *type);
+/* `unsubscribed`: the refusal of a presence subscription. */
+void ask_deny(struct ask *ask);
 
 /* The words: each takes the ask; element is the iq's child. */
 void disco_info(struct ask *ask, const struct xml *element);

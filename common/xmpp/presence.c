@@ -13,9 +13,12 @@ presence_subscribed_cb(enum err err, const struct subscription *sub UNUSED,
 
 	if (ask_is_late(ask))
 		return;
-	ask_presence(ask, err == ERR_OK ? "subscribed" : "unsubscribed");
-	if (err == ERR_OK)
-		ask_presence(ask, NULL);
+	if (err != ERR_OK) {
+		ask_deny(ask);
+		return;
+	}
+	ask_presence(ask, "subscribed");
+	ask_presence(ask, NULL);
 	ask_done(ask);
 }
 
@@ -54,20 +57,14 @@ presence_request(struct ask *ask, const char *type)
 	struct jid bare = ask->from;
 
 	jid_to_bare(&bare);
-	if (ask->channel == NULL || ask->channel[0] == '\0') {
-		ask_presence(ask, "unsubscribed");
-		ask_done(ask);
-	} else if (strcmp(type, "probe") == 0) {
+	if (ask->channel == NULL || ask->channel[0] == '\0')
+		ask_deny(ask);
+	else if (strcmp(type, "probe") == 0)
 		ops->subscriptions(ask->peer, &bare, ask->channel,
 		    presence_probed_cb, ask);
-	} else if (strcmp(type, "unsubscribe") == 0) {
+	else if (strcmp(type, "unsubscribe") == 0)
 		ops->unsubscribe(ask->peer, &bare, ask->channel,
 		    presence_unsubscribed_cb, ask);
-	} else if (ops->may_subscribe(ask->peer, &bare, ask->channel)) {
-		ops->subscribe(ask->peer, &bare, ask->channel,
-		    presence_subscribed_cb, ask);
-	} else {
-		ask_presence(ask, "unsubscribed");
-		ask_done(ask);
-	}
+	else
+		ask_subscribe(ask, &bare, presence_subscribed_cb);
 }

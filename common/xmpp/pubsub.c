@@ -110,13 +110,8 @@ pubsub_subscribe(struct ask *ask, const struct xml *verb)
 		pubsub_unsupported(ask, "subscription-options");
 		return;
 	}
-	if (!pubsub_node(ask, verb) || !pubsub_jid(ask, verb, &jid, false))
-		return;
-	if (ask->service->ops->may_subscribe(ask->peer, &jid, ask->channel))
-		ask->service->ops->subscribe(ask->peer, &jid, ask->channel,
-		    pubsub_subscribed_cb, ask);
-	else
-		ask_error(ask, &pubsub_closed);
+	if (pubsub_node(ask, verb) && pubsub_jid(ask, verb, &jid, false))
+		ask_subscribe(ask, &jid, pubsub_subscribed_cb);
 }
 
 static void

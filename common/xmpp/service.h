@@ -33,7 +33,8 @@ struct service_ops {
 	/* A whole stanza for the asker, `to` and `from` set, start tag with
 	 * service's stanza_ns. */
 	void (*send)(void *peer, const char *text, size_t len);
-	/* Jid is prepared and belongs to the asker. */
+	/* Jid is prepared and belongs to the asker, who may, and has fewer
+	 * subscriptions than subscriptions-per-jid. */
 	void (*subscribe)(void *peer, const struct jid *jid,
 	    const char *channel, service_sub_fn *done, void *arg);
 	/* ERR_NOTFOUND: was not subscribed. */
@@ -42,7 +43,8 @@ struct service_ops {
 	/* All of the bare JID's; channel NULL: of all channels. */
 	void (*subscriptions)(void *peer, const struct jid *jid,
 	    const char *channel, service_list_fn *done, void *arg);
-	/* May this asker subscribe?  Applies the class's `subscribe`. */
+	/* May this asker subscribe, read items, see the name?  Applies the
+	 * class's `subscribe`. */
 	bool (*may_subscribe)(void *peer, const struct jid *jid,
 	    const char *channel);
 };

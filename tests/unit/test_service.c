@@ -671,6 +671,23 @@ TEST(says_why_it_does_not_subscribe)
 	    UNSUPPORTED("subscription-options"));
 }
 
+TEST(subscribes_a_user_to_so_many_channels_and_no_more)
+{
+	conf->control.subscriptions_per_jid = 2;
+	SET(VERB("<subscribe node='a' jid='user@example.com'/>"));
+	SET(VERB("<subscribe node='b' jid='" ASKER "'/>"));
+	assert_string_equal(SET(VERB("<subscribe node='c' jid='" ASKER "'/>")),
+	    ERROR_OF("wait", "policy-violation",
+	        DETAIL("too-many-subscriptions")));
+	assert_string_equal(ask("c@" DOMAIN, "<presence type='subscribe'/>"),
+	    "<presence type='unsubscribed' from='c@" DOMAIN
+	    "' to='user@example.com'/>");
+	assert_non_null(
+	    strstr(SET(VERB("<subscribe node='b' jid='" ASKER "'/>")),
+	        "subscription='subscribed'"));
+	assert_int_equal(peer.n, 2);
+}
+
 TEST(unsubscribes_once)
 {
 	static const char request[] =
@@ -861,6 +878,7 @@ main(void)
 		RULE(subscribes_exactly_the_jid_that_was_named),
 		RULE(subscribes_nobody_but_the_asker),
 		RULE(says_why_it_does_not_subscribe),
+		RULE(subscribes_a_user_to_so_many_channels_and_no_more),
 		RULE(unsubscribes_once),
 		RULE(lists_subscriptions_of_all_channels_or_of_one),
 		RULE(gives_the_newest_items_oldest_of_them_first),
