@@ -312,9 +312,7 @@ TEST(broken_text_is_refused_and_the_next_file_is_read)
 	assert_faults("store {\n path = \"x",
 	    "FILE:2: premature end of file\n");
 	assert_faults("store { path = 'x",
-	    "FILE:1: unterminated string constant
-");
-	assert_faults("/* store", "FILE:1: premature end of file\n");
+	    "FILE:1: unterminated string constant\n");
 	assert_faults("token \"a\" { secret = x }\ntoken \"a\" { }",
 	    "FILE:2: found duplicate title 'a'\n");
 	conf_free(load("store { path = \"x\" }"));
