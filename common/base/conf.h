@@ -179,5 +179,7 @@ const struct conf_token *conf_token(const struct conf *conf, const char *name);
  * --help (usage is printed for it).  Ends the process on --help, --version, a
  * bad option (64) and a bad configuration (78). */
 struct conf *conf_from_args(int argc, char **argv, const char *usage);
+/* The same again, on SIGHUP, as conf_load(): NULL and *why when it is bad. */
+struct conf *conf_from_args_again(int argc, char **argv, struct buf *why);
 
 #endif

@@ -15,8 +15,14 @@ enum {
 	CONF_ARG_HELP
 };
 
-struct conf *
-conf_from_args(int argc, char **argv, const char *usage)
+struct conf_args {
+	const char *file;
+	const char **sets;
+	size_t n_sets;
+};
+
+static void
+conf_args_read(int argc, char **argv, const char *usage, struct conf_args *args)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
@@ -25,20 +31,19 @@ conf_from_args(int argc, char **argv, const char *usage)
 		{ "help", no_argument, NULL, CONF_ARG_HELP },
 		{ NULL, 0, NULL, 0 },
 	};
-	const char **sets = xcalloc((size_t)argc, sizeof *sets);
-	const char *file = NULL;
-	struct conf *conf;
-	struct buf why;
-	size_t n_sets = 0;
 	int c;
 
+	args->file = NULL;
+	args->sets = xcalloc((size_t)argc, sizeof *args->sets);
+	args->n_sets = 0;
+	optind = 0; /* from the start, also the second time */
 	while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
-			file = optarg;
+			args->file = optarg;
 			break;
 		case CONF_ARG_SET:
-			sets[n_sets++] = optarg;
+			args->sets[args->n_sets++] = optarg;
 			break;
 		case CONF_ARG_VERSION:
 			printf("%s %s\n", program_invocation_short_name,
@@ -57,13 +62,35 @@ conf_from_args(int argc, char **argv, const char *usage)
 		    program_invocation_short_name, argv[optind], usage);
 		exit(EX_USAGE);
 	}
+}
+
+struct conf *
+conf_from_args(int argc, char **argv, const char *usage)
+{
+	struct conf_args args;
+	struct conf *conf;
+	struct buf why;
+
 	buf_init(&why, 0);
-	conf = conf_load(file, sets, n_sets, &why);
+	conf_args_read(argc, argv, usage, &args);
+	conf = conf_load(args.file, args.sets, args.n_sets, &why);
 	if (conf == NULL) {
 		fputs(why.data, stderr);
 		exit(EX_CONFIG);
 	}
 	buf_clear(&why);
-	free(sets);
+	free(args.sets);
+	return conf;
+}
+
+struct conf *
+conf_from_args_again(int argc, char **argv, struct buf *why)
+{
+	struct conf_args args;
+	struct conf *conf;
+
+	conf_args_read(argc, argv, "", &args);
+	conf = conf_load(args.file, args.sets, args.n_sets, why);
+	free(args.sets);
 	return conf;
 }

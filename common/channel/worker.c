@@ -17,6 +17,7 @@
 /* Subs that entries of one turn may touch before connections get their turn. */
 #define WORKER_TURN_MAX   100000
 #define WORKER_RETRY_SECS 1
+#define WORKER_LAST_TURNS 3
 
 static struct stat_metric worker_scans = STAT_COUNTER("waft_worker_scans_total",
     "Reads of the log by workers that fell off the tail in memory", NULL);
@@ -89,9 +90,13 @@ void
 worker_free(struct worker *worker)
 {
 	struct channel *channel, *next;
+	int i;
 
 	if (worker == NULL)
 		return;
+	/* What was posted or put off at the very end may still clear subs. */
+	for (i = 0; i < WORKER_LAST_TURNS; i++)
+		loop_turn(worker->loop, false);
 	while (worker->next < worker->count)
 		entry_unref(worker->batch[worker->next++]);
 	for (channel = worker->channels; channel != NULL; channel = next) {

@@ -18,8 +18,9 @@ struct control_opts {
 	struct worker *worker;
 	const char *daemon;  /* "component", "bosh" */
 	const char *address; /* "127.0.0.1:5561" */
-	/* The domain whose durable subscriptions POST …/subscriptions/ adds to.
-	 */
+	/* The component's domain, whose durable subscriptions POST
+	 * …/subscriptions/ adds to; NULL: none.  JIDs under the BOSH domain
+	 * belong to that in every daemon. */
 	const char *owner;
 	/* Is the daemon's own part ready?  *Why: static, when not. */
 	bool (*ready)(void *arg, const char **why);
@@ -32,8 +33,12 @@ struct control_opts {
 struct control *control_start(const struct control_opts *opts,
     const char **why);
 int control_port(const struct control *control);
-/* Stops accepting; what is under way is answered. */
+/* A new configuration; the old one stays valid.  Its limits of HTTP and its
+ * address are those of the start. */
+void control_reload(struct control *control, const struct conf *conf);
+/* Stops accepting; what is under way is answered, what is waited for too. */
 void control_drain(struct control *control);
+/* What the store still has to answer is forgotten. */
 void control_free(struct control *control);
 
 #endif

@@ -1,0 +1,225 @@
+/* Durable subscriptions, as the operator sees and makes them:
+ * /channels/CHANNEL/subscriptions/. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/control/call.h"
+#include "common/xmpp/jid.h"
+
+struct subscriptions_call {
+	struct call call;
+	size_t max;
+};
+
+static json_t *
+subscriptions_json(const struct control *control,
+    const struct subscription *sub)
+{
+	json_t *json = json_object();
+	bool webhook = strcmp(sub->owner, "webhook") == 0;
+
+	json_object_set_new(json, webhook ? "url" : "jid",
+	    json_string(sub->address));
+	json_object_set_new(json, "channel", json_string(sub->channel));
+	json_object_set_new(json, "owner", json_string(sub->owner));
+	json_object_set_new(json, "n", json_integer((json_int_t)sub->n));
+	call_position(control, sub->since, json, "since");
+	call_time(sub->time_ms, json, "time");
+	json_object_set_new(json, "state",
+	    json_string(sub->state == SUB_SUSPENDED ? "suspended" : "active"));
+	if (sub->reason != NULL)
+		json_object_set_new(json, "reason", json_string(sub->reason));
+	return json;
+}
+
+/* ---- listing --------------------------------------------------------- */
+
+static void
+subscriptions_listed(enum err err, const struct subscription *subs,
+    size_t count, uint64_t as_of UNUSED, void *arg)
+{
+	struct subscriptions_call *kept = arg;
+	size_t i, shown = count > kept->max ? kept->max : count;
+	json_t *json, *list;
+
+	if (kept->call.exchange == NULL || err != ERR_OK) {
+		if (kept->call.exchange != NULL)
+			call_store_error(&kept->call, err);
+		free(kept);
+		return;
+	}
+	json = json_object();
+	list = json_array();
+	for (i = 0; i < shown; i++)
+		json_array_append_new(list,
+		    subscriptions_json(kept->call.control, &subs[i]));
+	json_object_set_new(json, "subscriptions", list);
+	json_object_set_new(json, "more", json_boolean(count > shown));
+	call_json(&kept->call, 200, json);
+	free(kept);
+}
+
+/* Query parameter `after`: the n of the last one seen. */
+static bool
+subscriptions_after(struct call *call, uint64_t *n)
+{
+	struct slice query = exchange_head(call->exchange)->query;
+	struct buf text;
+	bool good = true;
+
+	*n = 0;
+	buf_init(&text, 0);
+	if (query_param(query, "after", &text))
+		good = text_to_u64(text.data, text.len, INT64_MAX, n);
+	buf_clear(&text);
+	if (!good)
+		call_error(call, ERR_BAD, "after must be an n of this list");
+	return good;
+}
+
+void
+subscriptions_list(struct exchange *exchange UNUSED,
+    const struct route_args *args, void *arg)
+{
+	struct call *call = arg;
+	struct sub_filter filter = { .channel = args->arg[0] };
+	struct subscriptions_call *kept;
+	uint64_t after;
+	size_t max;
+
+	if (!call_authorize(call, NULL) ||
+	    !call_may_subscribe(call, args->arg[0]) || !call_max(call, &max) ||
+	    !subscriptions_after(call, &after))
+		return;
+	kept = call_keep(call, sizeof *kept);
+	kept->max = max;
+	store_sub_list(call->control->store, call->control->loop, &filter,
+	    after, max + 1, subscriptions_listed, kept);
+}
+
+/* ---- adding and removing --------------------------------------------- */
+
+/* Whose subscription an address is.  False: answered. */
+static bool
+subscriptions_owner(struct call *call, const char *text, struct jid *jid,
+    const char **owner)
+{
+	const struct conf *conf = call->control->conf;
+	const char *why;
+	size_t i;
+
+	if (jid_parse(text, strlen(text), jid, &why) != ERR_OK) {
+		call_error(call, ERR_BAD, "jid: %s", why);
+		return false;
+	}
+	for (i = 0; i < conf->n_components; i++)
+		if (jid_domain_is(jid, conf->components[i].domain)) {
+			call_error(call, ERR_BAD,
+			    "jid: this is an address of waft's own");
+			return false;
+		}
+	if (conf->bosh.domain != NULL && jid_domain_is(jid, conf->bosh.domain))
+		*owner = conf->bosh.domain;
+	else
+		*owner = call->control->opts.owner;
+	if (*owner == NULL)
+		call_error(call, ERR_BAD,
+		    "jid: no component is configured that could send to it");
+	return *owner != NULL;
+}
+
+static void
+subscription_added(enum err err, const struct subscription *sub, bool existed,
+    void *arg)
+{
+	struct subscriptions_call *kept = arg;
+
+	if (kept->call.exchange == NULL)
+		;
+	else if (err != ERR_OK)
+		call_store_error(&kept->call, err);
+	else
+		call_json(&kept->call, existed ? 200 : 201,
+		    subscriptions_json(kept->call.control, sub));
+	free(kept);
+}
+
+static void
+subscription_put(struct call *call, const char *channel, const char *text)
+{
+	struct subscription sub = { .channel = channel, .state = SUB_ACTIVE };
+	struct jid jid;
+
+	if (!subscriptions_owner(call, text, &jid, &sub.owner))
+		return;
+	sub.address = jid.full;
+	store_sub_put(call->control->store, call->control->loop, &sub,
+	    subscription_added,
+	    call_keep(call, sizeof(struct subscriptions_call)));
+}
+
+void
+subscription_add(struct exchange *exchange, const struct route_args *args,
+    void *arg)
+{
+	struct call *call = arg;
+	struct slice text = exchange_body(exchange);
+	struct json_error_at at;
+	json_t *body;
+	const char *jid;
+
+	if (!call_authorize(call, NULL) ||
+	    !call_may_subscribe(call, args->arg[0]))
+		return;
+	body = json_read(text.p == NULL ? "" : text.p, text.len, &at);
+	if (body == NULL) {
+		call_error(call, ERR_BAD, "Body is not valid JSON: %d:%d: %s",
+		    at.line, at.column, at.why);
+		return;
+	}
+	jid = json_str(body, "jid", NULL);
+	if (jid != NULL)
+		subscription_put(call, args->arg[0], jid);
+	else if (json_object_get(body, "url") != NULL)
+		call_error(call, ERR_UNSUPPORTED,
+		    "url: webhooks are not served");
+	else
+		call_error(call, ERR_BAD,
+		    "object does not contain 'jid', a string");
+	json_decref(body);
+}
+
+static void
+subscription_removed(enum err err, const struct subscription *sub UNUSED,
+    bool existed UNUSED, void *arg)
+{
+	struct subscriptions_call *kept = arg;
+
+	if (kept->call.exchange == NULL)
+		;
+	else if (err == ERR_NOTFOUND)
+		call_error(&kept->call, err, "there is no such subscription");
+	else if (err != ERR_OK)
+		call_store_error(&kept->call, err);
+	else
+		call_json(&kept->call, 200,
+		    json_pack("{s:s}", "message", "Deleted"));
+	free(kept);
+}
+
+void
+subscription_remove(struct exchange *exchange UNUSED,
+    const struct route_args *args, void *arg)
+{
+	struct call *call = arg;
+	const char *owner;
+	struct jid jid;
+
+	if (!call_authorize(call, NULL) ||
+	    !call_may_subscribe(call, args->arg[0]) ||
+	    !subscriptions_owner(call, args->arg[1], &jid, &owner))
+		return;
+	store_sub_del(call->control->store, call->control->loop, owner,
+	    args->arg[0], jid.full, subscription_removed,
+	    call_keep(call, sizeof(struct subscriptions_call)));
+}
