@@ -194,6 +194,7 @@ call_left_cb(struct exchange *exchange UNUSED, void *arg)
 	struct call *call = arg;
 
 	call->exchange = NULL;
+	call->control->n_kept--;
 	if (call->left != NULL)
 		call->left(call);
 }
@@ -204,6 +205,8 @@ call_keep(const struct call *call, size_t size)
 	struct call *kept = xcalloc(1, size);
 
 	memcpy(kept, call, sizeof *kept);
+	kept->kept = true;
+	kept->control->n_kept++;
 	exchange_on_abort(kept->exchange, call_left_cb, kept);
 	return kept;
 }
@@ -246,6 +249,8 @@ call_reply(struct call *call, int status, const char *type, const void *body,
 	if (exchange == NULL)
 		return;
 	call->exchange = NULL;
+	if (call->kept)
+		call->control->n_kept--;
 	buf_init(&headers, 0);
 	call_add_headers(call, status, &headers);
 	reply.headers = headers.data;

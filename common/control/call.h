@@ -32,6 +32,7 @@ struct control {
 	struct xml_reader *reader; /* with the limits of a stanza */
 	struct items_waits waits;
 	bool draining;
+	int n_kept; /* calls not answered yet */
 	long long started_ms;
 };
 
@@ -41,6 +42,7 @@ struct call {
 	const char *origin;        /* a listed one, from conf; NULL: none */
 	bool wants_json;           /* errors as JSON */
 	bool wants_text;           /* Accept allows text/plain */
+	bool kept;                 /* counted in n_kept */
 	struct auth_grant grant;   /* after call_authorize() */
 	const struct conf_token *realm; /* of /realm/R/; NULL */
 	/* The peer has left a kept call; NULL: nothing to do. */

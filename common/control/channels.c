@@ -91,9 +91,8 @@ channels_list(struct exchange *exchange, const struct route_args *args UNUSED,
 	if (!call_authorize(call, NULL) || !call_max(call, &max))
 		return;
 	buf_init(&after, 0);
-	buf_adds(&after, "");
 	query_param(query, "after", &after);
-	kept = channels_keep(call, after.data);
+	kept = channels_keep(call, after.data == NULL ? "" : after.data);
 	kept->max = max;
 	store_channels(call->control->store, call->control->loop, kept->channel,
 	    max + 1, channels_listed, kept);

@@ -120,6 +120,12 @@ control_drain(struct control *control)
 	items_drain(control);
 }
 
+bool
+control_is_idle(const struct control *control)
+{
+	return control->n_kept == 0;
+}
+
 void
 control_free(struct control *control)
 {

@@ -38,6 +38,8 @@ int control_port(const struct control *control);
 void control_reload(struct control *control, const struct conf *conf);
 /* Stops accepting; what is under way is answered, what is waited for too. */
 void control_drain(struct control *control);
+/* Nothing is under way. */
+bool control_is_idle(const struct control *control);
 /* What the store still has to answer is forgotten. */
 void control_free(struct control *control);
 

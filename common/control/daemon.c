@@ -13,6 +13,8 @@
 #include "common/base/notify.h"
 #include "common/control/control.h"
 
+#define DAEMON_DRAIN_LOOK_MS 10
+
 /* A configuration that was in force once: much still points into it. */
 struct daemon_conf {
 	struct daemon_conf *older;
@@ -28,6 +30,8 @@ struct daemon_life {
 	char **argv;
 	bool said_ready;
 	bool draining;
+	bool drained; /* the program's part */
+	long long drain_until_ms;
 	int status;
 };
 
@@ -92,17 +96,32 @@ daemon_check_ready(struct daemon *daemon)
 
 /* ---- the end --------------------------------------------------------- */
 
+/* Both the program's part and the control API must be done; the latter is asked
+ * again and again, for it has nobody to tell. */
+static void
+daemon_drain_cb(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct daemon *daemon = arg;
+	struct daemon_life *life = arg;
+	struct timeval wait = { 0, DAEMON_DRAIN_LOOK_MS * 1000 };
+	bool late = loop_now_ms(daemon_loop(daemon)) >= life->drain_until_ms;
+	bool idle = life->control == NULL || control_is_idle(life->control);
+
+	if (late)
+		log_warn("drain.timeout", "after_ms=%d", DAEMON_DRAIN_MS);
+	if (late || (idle && life->drained))
+		loop_stop(daemon_loop(daemon));
+	else
+		event_add(life->drain_timer, &wait);
+}
+
 void
 daemon_drained(struct daemon *daemon)
 {
-	loop_stop(daemon_loop(daemon));
-}
+	struct daemon_life *life = daemon_life(daemon);
 
-static void
-daemon_drain_timeout_cb(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
-{
-	log_warn("drain.timeout", "after_ms=%d", DAEMON_DRAIN_MS);
-	daemon_drained(arg);
+	life->drained = true;
+	event_active(life->drain_timer, 0, 0);
 }
 
 static void
@@ -110,19 +129,20 @@ daemon_drain(void *arg)
 {
 	struct daemon *daemon = arg;
 	struct daemon_life *life = arg;
-	struct timeval wait = { DAEMON_DRAIN_MS / 1000, 0 };
 
 	/* Asked twice: it is urgent. */
 	if (life->draining) {
-		daemon_drained(daemon);
+		loop_stop(daemon_loop(daemon));
 		return;
 	}
 	life->draining = true;
+	life->drain_until_ms =
+	    loop_now_ms(daemon_loop(daemon)) + DAEMON_DRAIN_MS;
 	log_info("drain", "daemon=%s", daemon->ops->name);
 	notify_systemd("STOPPING=1");
 	if (life->control != NULL)
 		control_drain(life->control);
-	event_add(life->drain_timer, &wait);
+	event_active(life->drain_timer, 0, 0);
 	if (daemon->ops->drain != NULL)
 		daemon->ops->drain(daemon);
 	else
@@ -254,7 +274,7 @@ daemon_run(struct daemon *daemon)
 	int i;
 
 	life->drain_timer = event_new(loop_base(daemon_loop(daemon)), -1, 0,
-	    daemon_drain_timeout_cb, daemon);
+	    daemon_drain_cb, daemon);
 	if (life->drain_timer == NULL)
 		fatal(EX_OSERR, "daemon.event", "reason=memory");
 	loop_on_signals(daemon_loop(daemon), daemon_drain, daemon_reload,
