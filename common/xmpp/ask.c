@@ -251,9 +251,11 @@ ask_result(struct ask *ask, const struct buf *body)
 static void
 ask_count_refusal(const struct ask *ask, const char *condition)
 {
+	const char *from = ask->from.full;
+
 	stat_add(&ask_refused, 1);
-	log_debug("xmpp.refused", "jid=%s to=%s condition=%s",
-	    LOGQ(ask->from.full), LOGQ(ask->self), condition);
+	log_debug("xmpp.refused", "jid=%s to=%s condition=%s", LOGQ(from),
+	    LOGQ(ask->self), condition);
 }
 
 void

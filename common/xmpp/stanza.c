@@ -358,9 +358,9 @@ static const char *
 stanza_start_child(struct stanza_build *build, const struct xml_name *name,
     size_t from)
 {
-	int outer = build->open.data[build->open.len - 1];
+	unsigned outer = (unsigned char)build->open.data[build->open.len - 1];
 	bool client = stanza_is_client(name);
-	int flags = outer & STANZA_DECLARED;
+	unsigned flags = outer & STANZA_DECLARED;
 
 	if (build->open.len == 1)
 		build->children++;
