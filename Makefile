@@ -35,8 +35,8 @@ UNIT = $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all clean distclean tests unit check check-asan fresh deps demo format \
-	format-check lint layers install asan
+.PHONY: all clean distclean tests unit check check-asan fuzz fuzz-programs \
+	fresh deps demo format format-check lint layers install asan
 
 all: $(BINS)
 
@@ -107,6 +107,22 @@ check-asan:
 	@$(MAKE) --no-print-directory $(ASAN) tests
 	@/usr/bin/python3 tests/check.py build-asan unit stress wire interop
 
+# Every parser under libFuzzer, FUZZ_SECONDS each; what it finds new stays in
+# build-fuzz/corpus, a crash in build-fuzz.  Needs clang.
+FUZZ_SECONDS ?= 60
+FUZZ = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o \
+    $(foreach p,$(PROGRAMS),$(B)/lib$(p).a) $(B)/libwaft.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(STROPHE_LIBS) $(DEPS_LIBS)
+fuzz-programs: $(FUZZ)
+fuzz:
+	@sh packaging/deps fuzz
+	@$(MAKE) --no-print-directory B=build-fuzz CC=clang HARDEN=-fPIE \
+	    CFLAGS="-O1 -g -fno-omit-frame-pointer" \
+	    SANITIZE="-fsanitize=fuzzer-no-link,address,undefined" fuzz-programs
+	@sh tests/fuzz/run.sh build-fuzz $(FUZZ_SECONDS)
+
 # A minimal Debian 12, this commit inside it, the README's commands.
 fresh:
 	sh tests/fresh.sh
@@ -156,7 +172,7 @@ demo: all $(DEMO)
 	@exec /usr/bin/python3 demo/demo.py $(B)
 
 clean:
-	rm -rf build build-asan
+	rm -rf build build-asan build-fuzz
 distclean: clean
 	rm -rf autom4te.cache configure config.h config.h.in config.log \
 	    config.mk config.status
