@@ -254,8 +254,8 @@ ask_count_refusal(const struct ask *ask, const char *condition)
 	const char *from = ask->from.full;
 
 	stat_add(&ask_refused, 1);
-	log_debug("xmpp.refused", "jid=%s to=%s condition=%s", LOGQ(from),
-	    LOGQ(ask->self), condition);
+	log_debug("xmpp.refused", "jid=%s to=%s condition=%s",
+	    log_quote(from, strlen(from)), LOGQ(ask->self), condition);
 }
 
 void
