@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <confuse.h>
 
@@ -16,6 +15,10 @@
 #define CONF_FILES_MAX    256 /* includes of one configuration */
 #define CONF_SECTIONS_MAX 16
 #define CONF_OPTIONS_MAX  64 /* of one section */
+#define CONF_FILE_MAX     ((size_t)1024 * 1024)
+/* Put behind each file: libconfuse takes a comment without an end for the end
+ * of the file, and what it swallowed would be missed by nobody. */
+#define CONF_END "end-of-file"
 
 /* Where libconfuse met an option. */
 struct conf_mark {
@@ -28,6 +31,8 @@ struct conf_reading {
 	struct conf_loader *loader;
 	cfg_t *cfg;
 	const char *file; /* that is being read */
+	bool ended;       /* CONF_END was met */
+	int lines;        /* of the file, without CONF_END */
 	struct conf_mark *marks;
 	size_t n_marks;
 	cfg_opt_t rows[CONF_SECTIONS_MAX];
@@ -50,7 +55,13 @@ conf_error_cb(cfg_t *cfg, const char *fmt, va_list ap)
 	struct buf hint;
 	char text[512], *end;
 
+	if (at.line > r->lines)
+		at.line = r->lines;
 	vsnprintf(text, sizeof text, fmt, ap);
+	if (strstr(text, "'" CONF_END "'") != NULL) {
+		conf_fault(r->loader, &at, "premature end of file");
+		return;
+	}
 	buf_init(&hint, 0);
 	buf_adds(&hint, text);
 	if (strncmp(text, unknown, len) == 0 &&
@@ -98,6 +109,14 @@ conf_include_cb(cfg_t *cfg, cfg_opt_t *opt UNUSED, int argc, const char **argv)
 	return r->loader->n_files > CONF_FILES_MAX ? -1 : 0;
 }
 
+static int
+conf_end_cb(cfg_t *cfg UNUSED, cfg_opt_t *opt UNUSED, int argc UNUSED,
+    const char **argv UNUSED)
+{
+	conf_reading->ended = true;
+	return 0;
+}
+
 /* Keeps where each option was given; the text is judged later. */
 static int
 conf_value_cb(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
@@ -141,6 +160,7 @@ conf_cfg_create(struct conf_reading *r)
 {
 	const cfg_opt_t end = CFG_END();
 	const cfg_opt_t include = CFG_FUNC("include", conf_include_cb);
+	const cfg_opt_t ending = CFG_FUNC(CONF_END, conf_end_cb);
 	const struct conf_section *s;
 	const struct conf_option *o;
 	cfg_flag_t flags;
@@ -167,33 +187,63 @@ conf_cfg_create(struct conf_reading *r)
 		*sub = end;
 	}
 	*row++ = include;
+	*row++ = ending;
 	*row = end;
 	return cfg_init(r->rows, CFGF_NONE);
+}
+
+/* The file with CONF_END behind it; false after a fault. */
+static bool
+conf_file_load(struct conf_reading *r, const char *file, struct buf *text)
+{
+	struct conf_place at = { file, 0 };
+	char part[4096];
+	FILE *in = fopen(file, "re");
+	size_t n;
+	int failed = 0;
+
+	while (in != NULL && !text->failed &&
+	    (n = fread(part, 1, sizeof part, in)) > 0)
+		buf_add(text, part, n);
+	if (in == NULL || ferror(in))
+		failed = errno;
+	if (in != NULL)
+		fclose(in);
+	r->lines = 1;
+	for (n = 0; n + 1 < text->len; n++)
+		r->lines += text->data[n] == '\n';
+	buf_adds(text, "\n" CONF_END "()\n");
+	if (failed != 0)
+		conf_fault(r->loader, &at, "cannot read it: %s",
+		    strerror(failed));
+	else if (text->failed)
+		conf_fault(r->loader, &at, "is too large");
+	return failed == 0 && !text->failed;
 }
 
 static void
 conf_file_read(struct conf_reading *r, const char *file)
 {
 	struct conf_place at = { file, 0 };
-	struct stat st;
-	FILE *in = fopen(file, "re");
+	struct buf text;
+	FILE *in;
 
-	/* The scanner ends the process when a read fails. */
-	if (in != NULL && fstat(fileno(in), &st) == 0 && S_ISDIR(st.st_mode)) {
-		fclose(in);
-		in = NULL;
-		errno = EISDIR;
+	buf_init(&text, CONF_FILE_MAX);
+	if (conf_file_load(r, file, &text)) {
+		r->file = file;
+		r->ended = false;
+		free(r->cfg->filename);
+		r->cfg->filename = strdup(file);
+		in = fmemopen(text.data, text.len, "r");
+		if (in == NULL)
+			conf_fault(r->loader, &at, "%s", strerror(errno));
+		else if (cfg_parse_fp(r->cfg, in) == CFG_SUCCESS && !r->ended)
+			conf_fault(r->loader, &at,
+			    "a comment has no end: */ is missing");
+		if (in != NULL)
+			fclose(in);
 	}
-	if (in == NULL) {
-		conf_fault(r->loader, &at, "cannot read it: %s",
-		    strerror(errno));
-		return;
-	}
-	r->file = file;
-	free(r->cfg->filename);
-	r->cfg->filename = strdup(file);
-	cfg_parse_fp(r->cfg, in);
-	fclose(in);
+	buf_clear(&text);
 }
 
 /* ---- what was read ---------------------------------------------------- */

@@ -313,6 +313,10 @@ TEST(broken_text_is_refused_and_the_next_file_is_read)
 	    "FILE:2: premature end of file\n");
 	assert_faults("store { path = 'x",
 	    "FILE:1: unterminated string constant\n");
+	assert_faults("store { }\n/* bosh { }",
+	    "FILE: a comment has no end: */ is missing\n");
+	assert_faults("store {\n path = x", "FILE:2: premature end of file\n");
+	conf_free(load("store { } # the end"));
 	assert_faults("token \"a\" { secret = x }\ntoken \"a\" { }",
 	    "FILE:2: found duplicate title 'a'\n");
 	conf_free(load("store { path = \"x\" }"));
