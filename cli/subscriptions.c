@@ -45,7 +45,9 @@ subscriptions_page(struct cli *cli, const char *channel, long long *after)
 		return code;
 	json_array_foreach(json_object_get(answer, "subscriptions"), i, sub)
 	{
-		address = json_str(sub, "address", NULL);
+		address = json_str(sub, "jid", NULL);
+		if (address == NULL)
+			address = json_str(sub, "url", NULL);
 		state = json_str(sub, "state", NULL);
 		reason = json_str(sub, "reason", NULL);
 		printf("%-40s %-10s %s\n", address, state,
