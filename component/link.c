@@ -25,7 +25,10 @@
 /* Its reads are 4 KiB: so many of them before the others get their turn. */
 #define LINK_READS        16
 #define LINK_HANDSHAKE_MS 15000
+/* How often the library looks at its own timers; and, while it talks by
+ * itself, at what it has queued. */
 #define LINK_TICK_MS      1000
+#define LINK_TALK_TICK_MS 20
 /* Of a stanza that the server sends to us; servers allow 256 to 512 KiB. */
 #define LINK_STANZA_MAX      (1024 * 1024)
 #define LINK_STANZA_DEPTH    64
@@ -135,8 +138,8 @@ link_want_write(struct link *link)
 }
 
 /* Lets the library write what it has and read what is there.  What it says of
- * itself, the stream's head and end and the handshake, only the next run
- * writes, hence two of them while it does. */
+ * itself, the stream's head and end and the handshake, only a later run
+ * writes, hence two of them while it talks, and the short tick for the rest. */
 static void
 link_run(struct link *link)
 {
@@ -296,12 +299,21 @@ link_set_down(struct link *link, const xmpp_stream_error_t *error)
 }
 
 static void
+link_set_tick(struct link *link, int ms)
+{
+	struct timeval tick = { ms / 1000, ms % 1000 * 1000 };
+
+	event_add(link->tick_event, &tick);
+}
+
+static void
 link_set_up(struct link *link)
 {
 	link->state = LINK_UP;
 	link->end = LINK_END_NONE;
 	/* From here on it would format every byte that passes. */
 	link->log.handler = NULL;
+	link_set_tick(link, LINK_TICK_MS);
 	retry_up(&link->retry, loop_now_ms(link->loop));
 	stat_add(&link_connects, 1);
 	stat_add(&link_gauge, 1);
@@ -480,6 +492,36 @@ link_free(struct link *link)
 	free(link);
 }
 
+static int
+link_no_socket_cb(xmpp_conn_t *conn UNUSED, void *socket UNUSED)
+{
+	return -1;
+}
+
+/*
+ * libstrophe 0.12.2 looks into a connection's stream management state at every
+ * stanza, but makes one for clients alone: a component crashes.  So one is
+ * taken from a client that is not allowed to connect.
+ */
+static xmpp_sm_state_t *
+link_make_sm_state(struct link *link)
+{
+	xmpp_conn_t *client = xmpp_conn_new(link->ctx);
+	xmpp_sm_state_t *state;
+
+	if (client == NULL)
+		fatal(EX_OSERR, "link.create", "");
+	xmpp_conn_set_jid(client, link->conf->domain);
+	xmpp_conn_set_sockopt_callback(client, link_no_socket_cb);
+	xmpp_connect_client(client, link->ip, (unsigned short)link->conf->port,
+	    link_conn_cb, link);
+	state = xmpp_conn_get_sm_state(client);
+	xmpp_conn_release(client);
+	if (state == NULL)
+		fatal(EX_SOFTWARE, "link.create", "why=\"no state\"");
+	return state;
+}
+
 static xmpp_conn_t *
 link_make_conn(struct link *link)
 {
@@ -487,6 +529,7 @@ link_make_conn(struct link *link)
 
 	if (conn == NULL)
 		fatal(EX_OSERR, "link.create", "");
+	xmpp_conn_set_sm_state(conn, link_make_sm_state(link));
 	xmpp_conn_set_jid(conn, link->conf->domain);
 	xmpp_conn_set_pass(conn, link->conf->secret);
 	xmpp_conn_set_sockopt_callback(conn, link_socket_cb);
@@ -499,7 +542,6 @@ link_make_conn(struct link *link)
 static void
 link_connect(struct link *link)
 {
-	struct timeval tick = { LINK_TICK_MS / 1000, 0 };
 	int rc;
 
 	if (link->conn != NULL)
@@ -516,7 +558,7 @@ link_connect(struct link *link)
 	if (rc != XMPP_EOK)
 		link_set_down(link, NULL);
 	else
-		event_add(link->tick_event, &tick);
+		link_set_tick(link, LINK_TALK_TICK_MS);
 }
 
 void
@@ -538,6 +580,7 @@ link_close(struct link *link)
 	link_push(link);
 	link->state = LINK_CLOSING;
 	xmpp_disconnect(link->conn);
+	link_set_tick(link, LINK_TALK_TICK_MS);
 	link_run(link);
 	return true;
 }
