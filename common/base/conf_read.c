@@ -44,6 +44,9 @@ struct conf_reading {
 static pthread_mutex_t conf_read_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct conf_reading *conf_reading;
 
+static void conf_error_cb(cfg_t *cfg, const char *fmt, va_list ap)
+    PRINTF_LIKE(2, 0);
+
 /* What libconfuse found, with the name that was meant added. */
 static void
 conf_error_cb(cfg_t *cfg, const char *fmt, va_list ap)
