@@ -1,0 +1,267 @@
+#include "bosh/sasl.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "bosh/keys.h"
+#include "common/base/crypto.h"
+
+static const struct xml_limits limits = { 65536, 64, 64, 1000 };
+static struct xml_reader *reader;
+static struct sasl_outcome outcome;
+static char name[] = "alice", secret[] = "wonder", domain[] = "bosh.test";
+static struct conf_token token = { .name = name,
+	.kind = TOKEN_STATIC,
+	.secret = secret };
+static struct conf conf = { .bosh = { .domain = domain, .anonymous = true },
+	.tokens = &token,
+	.n_tokens = 1 };
+
+static enum sasl_result
+step(struct sasl *sasl, bool secure, const char *element, const char *mechanism,
+    const void *message, size_t len)
+{
+	struct xml_error error;
+	enum sasl_result result;
+	struct xml *root;
+	struct buf text;
+
+	buf_init(&text, 0);
+	buf_addf(&text, "<%s xmlns='" SASL_NS "' mechanism='%s'>", element,
+	    mechanism);
+	if (message != NULL)
+		text_base64(message, len, &text);
+	buf_addf(&text, "</%s>", element);
+	assert_int_equal(xml_parse(reader, text.data, text.len, false, &root,
+	                     &error),
+	    0);
+	result = sasl_step(sasl, &conf, secure, root, 0, &outcome);
+	xml_free(root);
+	buf_clear(&text);
+	return result;
+}
+
+#define AUTH(mechanism, message)                                    \
+	step(&(struct sasl){ 0 }, true, "auth", mechanism, message, \
+	    sizeof(message) - 1)
+
+static void
+gives_an_anonymous_user_a_name(void **state UNUSED)
+{
+	char first[SASL_USER_MAX + 1];
+
+	assert_int_equal(AUTH("ANONYMOUS", ""), SASL_SUCCESS);
+	assert_true(outcome.anonymous);
+	assert_true(strlen(outcome.user) >= 16);
+	strcpy(first, outcome.user);
+	assert_int_equal(AUTH("ANONYMOUS", "trace"), SASL_SUCCESS);
+	assert_string_not_equal(outcome.user, first);
+}
+
+static void
+takes_the_right_password(void **state UNUSED)
+{
+	assert_int_equal(AUTH("PLAIN", "\0alice\0wonder"), SASL_SUCCESS);
+	assert_string_equal(outcome.user, "alice");
+	assert_false(outcome.anonymous);
+	assert_int_equal(AUTH("PLAIN", "alice@bosh.test\0ALICE\0wonder"),
+	    SASL_SUCCESS);
+	assert_string_equal(outcome.user, "alice");
+	assert_int_equal(AUTH("PLAIN", "\0alice@bosh.test\0wonder"),
+	    SASL_SUCCESS);
+}
+
+static void
+says_the_same_of_a_wrong_password_and_of_no_such_user(void **state UNUSED)
+{
+	assert_int_equal(AUTH("PLAIN", "\0alice\0wrong"), SASL_FAILURE);
+	assert_string_equal(outcome.failure, "not-authorized");
+	assert_int_equal(AUTH("PLAIN", "\0bob\0wonder"), SASL_FAILURE);
+	assert_string_equal(outcome.failure, "not-authorized");
+	assert_int_equal(AUTH("PLAIN", "\0alice@other.test\0wonder"),
+	    SASL_FAILURE);
+	assert_string_equal(outcome.failure, "not-authorized");
+}
+
+static void
+refuses_to_speak_for_another(void **state UNUSED)
+{
+	assert_int_equal(AUTH("PLAIN", "bob\0alice\0wonder"), SASL_FAILURE);
+	assert_string_equal(outcome.failure, "invalid-authzid");
+}
+
+static void
+refuses_a_malformed_message(void **state UNUSED)
+{
+	static const struct {
+		const char *text;
+		size_t len;
+	} plain[] = { { "", 0 }, { "alice", 5 }, { "\0alice", 6 },
+		{ "\0\0wonder", 8 }, { "\0alice\0", 7 },
+		{ "\0alice\0won\0der", 14 } };
+
+	for (size_t i = 1; i < ARRAY_LEN(plain); i++) {
+		assert_int_equal(step(&(struct sasl){ 0 }, true, "auth",
+		                     "PLAIN", plain[i].text, plain[i].len),
+		    SASL_FAILURE);
+		assert_string_equal(outcome.failure, "malformed-request");
+	}
+	assert_int_equal(AUTH("OAUTHBEARER", "n,a=alice"), SASL_FAILURE);
+	assert_string_equal(outcome.failure, "malformed-request");
+	assert_int_equal(AUTH("OAUTHBEARER", "p=x,,\1auth=Bearer x\1\1"),
+	    SASL_FAILURE);
+	assert_string_equal(outcome.failure, "malformed-request");
+}
+
+static void
+takes_a_bearer(void **state UNUSED)
+{
+	assert_int_equal(AUTH("OAUTHBEARER",
+	                     "n,a=alice@bosh.test,\1host=x\1auth=Bearer "
+	                     "wonder\1\1"),
+	    SASL_SUCCESS);
+	assert_string_equal(outcome.user, "alice");
+	assert_int_equal(AUTH("OAUTHBEARER",
+	                     "n,a=alice,\1auth=Bearer wrong\1\1"),
+	    SASL_FAILURE);
+	assert_string_equal(outcome.failure, "not-authorized");
+}
+
+static void
+asks_for_the_response_when_there_is_none(void **state UNUSED)
+{
+	struct sasl sasl = { 0 };
+
+	assert_int_equal(step(&sasl, true, "auth", "PLAIN", NULL, 0),
+	    SASL_CHALLENGE);
+	assert_int_equal(step(&sasl, true, "response", "", "\0alice\0wonder",
+	                     13),
+	    SASL_SUCCESS);
+	assert_int_equal(step(&sasl, true, "response", "", "x", 1),
+	    SASL_FAILURE);
+	assert_string_equal(outcome.failure, "malformed-request");
+}
+
+static void
+can_be_aborted(void **state UNUSED)
+{
+	struct sasl sasl = { 0 };
+
+	step(&sasl, true, "auth", "PLAIN", NULL, 0);
+	assert_int_equal(step(&sasl, true, "abort", "", NULL, 0), SASL_FAILURE);
+	assert_string_equal(outcome.failure, "aborted");
+	assert_int_equal(sasl.failures, 1);
+}
+
+static void
+takes_no_password_over_an_unsafe_way(void **state UNUSED)
+{
+	struct buf out;
+
+	assert_int_equal(step(&(struct sasl){ 0 }, false, "auth", "PLAIN",
+	                     "\0alice\0wonder", 13),
+	    SASL_FAILURE);
+	assert_string_equal(outcome.failure, "invalid-mechanism");
+	buf_init(&out, 0);
+	sasl_mechanisms(&conf, false, &out);
+	assert_null(strstr(out.data, "PLAIN"));
+	assert_non_null(strstr(out.data, "ANONYMOUS"));
+	buf_clear(&out);
+}
+
+static void
+refuses_bad_base64(void **state UNUSED)
+{
+	static const char text[] =
+	    "<auth xmlns='" SASL_NS "' mechanism='PLAIN'>a b</auth>";
+	struct sasl sasl = { 0 };
+	struct xml_error error;
+	struct xml *root;
+
+	assert_int_equal(xml_parse(reader, text, sizeof(text) - 1, false, &root,
+	                     &error),
+	    0);
+	assert_int_equal(sasl_step(&sasl, &conf, true, root, 0, &outcome),
+	    SASL_FAILURE);
+	assert_string_equal(outcome.failure, "incorrect-encoding");
+	xml_free(root);
+}
+
+static void
+hex_sha1(const char *text, char *out)
+{
+	unsigned char digest[20];
+
+	crypto_sha1(text, strlen(text), digest);
+	for (int i = 0; i < 20; i++)
+		sprintf(out + 2 * i, "%02x", digest[i]);
+}
+
+static struct slice
+slice(const char *text)
+{
+	return (struct slice){ text, strlen(text) };
+}
+
+static void
+follows_a_chain_of_keys(void **state UNUSED)
+{
+	char chain[4][41], other[41];
+	const struct slice none = { NULL, 0 };
+	struct keys keys;
+
+	hex_sha1("seed", chain[0]);
+	for (int i = 1; i < 4; i++)
+		hex_sha1(chain[i - 1], chain[i]);
+	hex_sha1("0123456789012345678901234567890123456789", other);
+	assert_true(keys_init(&keys, slice(chain[3])));
+	assert_true(keys_check(&keys, slice(chain[2]), none));
+	assert_false(keys_check(&keys, slice(chain[2]), none));
+	assert_false(keys_check(&keys, none, none));
+	assert_true(keys_check(&keys, slice(chain[1]), slice(other)));
+	assert_false(keys_check(&keys, slice(chain[0]), none));
+	assert_true(keys_check(&keys,
+	    slice("0123456789012345678901234567890123456789"), none));
+	assert_true(keys_init(&keys, none));
+	assert_true(keys_check(&keys, slice("anything"), none));
+	assert_false(keys_init(&keys, slice("no hash")));
+}
+
+static int
+setup(void **state UNUSED)
+{
+	reader = xml_reader_create(&limits);
+	return 0;
+}
+
+static int
+teardown(void **state UNUSED)
+{
+	xml_reader_free(reader);
+	return 0;
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(gives_an_anonymous_user_a_name),
+		cmocka_unit_test(takes_the_right_password),
+		cmocka_unit_test(
+		    says_the_same_of_a_wrong_password_and_of_no_such_user),
+		cmocka_unit_test(refuses_to_speak_for_another),
+		cmocka_unit_test(refuses_a_malformed_message),
+		cmocka_unit_test(takes_a_bearer),
+		cmocka_unit_test(asks_for_the_response_when_there_is_none),
+		cmocka_unit_test(can_be_aborted),
+		cmocka_unit_test(takes_no_password_over_an_unsafe_way),
+		cmocka_unit_test(refuses_bad_base64),
+		cmocka_unit_test(follows_a_chain_of_keys),
+	};
+
+	return cmocka_run_group_tests_name("sasl", tests, setup, teardown);
+}
