@@ -23,6 +23,7 @@ struct session_slot {
 	bool no_payload; /* by an empty body (§10) */
 	bool extra;      /* a pause or an end: allowed beyond `requests` */
 	uint64_t report;
+	uint64_t mark;
 	uint64_t key;      /* of the key it came with; 0: none */
 	int64_t at;        /* received, then answered */
 	int64_t repeat_at; /* first of the repeats counted */
@@ -232,6 +233,7 @@ session_answer_payload(struct session *session, struct session_slot *slot,
 	if (payload || answer.created || answer.attrs.ack != 0 ||
 	    answer.attrs.report != 0)
 		text = session->ops->render(session->arg, &answer);
+	slot->mark = answer.mark;
 	if (payload)
 		session->poll_empty = false;
 	session_answer(session, slot, text, now);
@@ -612,6 +614,21 @@ session_timeout(struct session *session, int64_t now)
 		return;
 	/* Ends silently, but for early requests that are still there. */
 	session_end(session, COND_ITEM_NOT_FOUND, NULL, "inactivity");
+}
+
+uint64_t
+session_oldest_mark(const struct session *session)
+{
+	const struct session_slot *slot;
+	uint64_t mark = 0;
+
+	for (int i = 0; i <= session->mask; i++) {
+		slot = &session->slots[i];
+		if (slot->cached && slot->mark != 0 &&
+		    (mark == 0 || slot->mark < mark))
+			mark = slot->mark;
+	}
+	return mark;
 }
 
 size_t

@@ -35,6 +35,7 @@ struct session_answer {
 	bool created; /* it answers the creation */
 	bool payload; /* what waits may ride on it */
 	struct body_attrs attrs;
+	uint64_t mark; /* set by render(): see session_oldest_mark() */
 };
 
 enum session_reply {
@@ -50,7 +51,7 @@ struct session_ops {
 	/* Does anything wait for the client? */
 	bool (*waiting)(void *arg);
 	/* The text of an answer; borrowed until the next call. */
-	struct slice (*render)(void *arg, const struct session_answer *answer);
+	struct slice (*render)(void *arg, struct session_answer *answer);
 	/* The transport is done with. */
 	void (*send)(void *arg, void *transport, enum session_reply reply,
 	    enum condition condition, struct slice text);
@@ -111,6 +112,8 @@ int session_held(const struct session *session);
 /* The rid the client is to use next, and the last one answered. */
 uint64_t session_next(const struct session *session);
 uint64_t session_answered(const struct session *session);
+/* The least mark of the answers that the client may not have got, 0 if none. */
+uint64_t session_oldest_mark(const struct session *session);
 /* Memory it occupies, cached answers included. */
 size_t session_size(const struct session *session);
 

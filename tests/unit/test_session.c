@@ -39,7 +39,7 @@ record_waiting(void *arg)
 }
 
 static struct slice
-record_render(void *arg, const struct session_answer *answer)
+record_render(void *arg, struct session_answer *answer)
 {
 	struct record *record = arg;
 	int n = 0;

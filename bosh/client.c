@@ -1,0 +1,602 @@
+#include "bosh/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "bosh/position.h"
+#include "bosh/stream.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/stat.h"
+#include "common/channel/item.h"
+
+/* What a stanza takes beside its own text, roughly: an entry is shared. */
+#define CLIENT_OUT_COST 200
+/* A ring larger than this is given back when it is empty. */
+#define CLIENT_OUT_KEEP 8
+
+static struct stat_metric client_delivered =
+    STAT_COUNTER("waft_bosh_stanzas_total",
+        "Stanzas written into BOSH responses", NULL);
+static struct stat_metric client_full = STAT_COUNTER("waft_bosh_full_total",
+    "Times a session's queue was full and its items stayed in the store", NULL);
+static struct stat_metric client_lost = STAT_COUNTER("waft_bosh_lagged_total",
+    "Gaps in a session's channel: items that left the store unread", NULL);
+static struct stat_metric client_overflows =
+    STAT_COUNTER("waft_bosh_overflows_total",
+        "Sessions ended because answers to them were not fetched", NULL);
+
+static const struct session_ops client_session_ops;
+
+/* ---- life ------------------------------------------------------------ */
+
+/* Content types that a client may ask for (XEP-0124 §7.1); nothing that a
+ * browser would run. */
+static const char *
+client_content(struct slice content)
+{
+	static const char *const types[] = { "text/xml; charset=utf-8",
+		"text/xml", "application/xml", "application/xml; charset=utf-8",
+		"text/plain", "text/plain; charset=utf-8" };
+
+	for (size_t i = 0; content.p != NULL && i < ARRAY_LEN(types); i++)
+		if (slice_is(content, types[i]))
+			return types[i];
+	return types[0];
+}
+
+static void
+client_arm(struct client *client)
+{
+	int64_t now = loop_now_ms(client->gateway->loop);
+	int64_t due = session_deadline(client->session);
+	struct timeval wait;
+
+	/* Deadlines mostly move away: the timer that is set may fire early. */
+	if (due >= client->timer_at)
+		return;
+	client->timer_at = due;
+	due = due > now ? due - now : 0;
+	wait.tv_sec = due / 1000;
+	wait.tv_usec = due % 1000 * 1000;
+	event_add(&client->timer, &wait);
+}
+
+static void
+client_flush_cb(void *arg)
+{
+	struct client *client = arg;
+
+	if (session_is_over(client->session))
+		return;
+	if (client->overflow) {
+		stat_add(&client_overflows, 1);
+		client_end(client, COND_POLICY_VIOLATION, NULL, "queue full");
+		return;
+	}
+	session_flush(client->session, loop_now_ms(client->gateway->loop));
+	client_arm(client);
+}
+
+static void
+client_timer_cb(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct client *client = arg;
+	int64_t now = loop_now_ms(client->gateway->loop);
+
+	client->timer_at = INT64_MAX;
+	if (now >= session_deadline(client->session))
+		session_timeout(client->session, now);
+	if (!session_is_over(client->session))
+		client_arm(client);
+}
+
+static void
+client_set(struct client *client, const struct body *body)
+{
+	const struct conf_bosh *conf = &client->gateway->conf->bosh;
+	int64_t wait_ms = body->wait_s < 0 ? 60000 : body->wait_s * 1000;
+	struct session_opts opts = { .rid = body->rid,
+		.inactivity_ms = conf->inactivity_ms,
+		.polling_ms = conf->polling_ms,
+		.max_pause_ms = conf->max_pause_ms };
+
+	opts.wait_ms =
+	    wait_ms < conf->max_wait_ms ? wait_ms : conf->max_wait_ms;
+	opts.hold = body->hold < 0      ? 1 :
+	    body->hold < conf->max_hold ? (int)body->hold :
+	                                  conf->max_hold;
+	opts.acks = body->has_ack && body->ack == 1;
+	client->created = body->rid;
+	client->wait_ms = opts.wait_ms;
+	client->acks = opts.acks;
+	client->legacy = !body->has_ver;
+	client->has_ver = body->has_ver;
+	client->ver_minor = body->ver_major > 1 || body->ver_minor > 255 ?
+	    255 :
+	    (uint8_t)body->ver_minor;
+	client->content = client_content(body->content);
+	if (body->lang.p != NULL && body->lang.len <= 35)
+		client->lang = xstrndup(body->lang.p, body->lang.len);
+	client->session = session_create(&opts, &client_session_ops, client,
+	    loop_now_ms(client->gateway->loop));
+}
+
+struct client *
+client_create(struct gateway *gateway, const struct body *body,
+    const char *peer)
+{
+	struct client *client = xcalloc(1, sizeof(*client));
+
+	client->refs = 1;
+	client->gateway = gateway;
+	gateway->refs++;
+	client->secure = gateway->conf->bosh.assume_secure;
+	client->peer = peer == NULL ? NULL : xstrdup(peer);
+	client->timer_at = INT64_MAX;
+	TAILQ_INIT(&client->subs);
+	loop_defer_init(&client->flush, LOOP_FLUSH, client_flush_cb, client);
+	event_assign(&client->timer, loop_base(gateway->loop), -1, 0,
+	    client_timer_cb, client);
+	client_set(client, body);
+	return client;
+}
+
+static void
+client_out_free(struct client_out *out)
+{
+	if (out->stanza != NULL)
+		entry_unref(out->what);
+	else
+		free(out->what);
+}
+
+static void
+client_out_clear(struct client *client)
+{
+	for (; client->out_count > 0; client->out_count--) {
+		client_out_free(&client->out[client->out_first]);
+		client->out_first = (client->out_first + 1) % client->out_size;
+	}
+	free(client->out);
+	client->out = NULL;
+	client->out_size = 0;
+	client->out_bytes = 0;
+}
+
+static void
+client_free(void *arg)
+{
+	struct client *client = arg;
+
+	client_out_clear(client);
+	session_free(client->session);
+	gateway_unref(client->gateway);
+	free(client->lang);
+	free(client->peer);
+	free(client->user);
+	if (client->to != client->jid)
+		free(client->to);
+	free(client->jid);
+	free(client->grant);
+	free(client);
+}
+
+struct client *
+client_ref(struct client *client)
+{
+	client->refs++;
+	return client;
+}
+
+void
+client_unref(struct client *client)
+{
+	if (--client->refs == 0)
+		loop_reap(client->gateway->loop, client_free, client);
+}
+
+/* ---- requests -------------------------------------------------------- */
+
+void
+client_receive(struct client *client, struct body *body,
+    struct arrival *arrival)
+{
+	arrival->client = client;
+	session_receive(client->session, body, arrival,
+	    loop_now_ms(client->gateway->loop));
+	if (session_is_over(client->session))
+		return;
+	loop_defer(client->gateway->loop, &client->flush);
+	client_arm(client);
+}
+
+void
+client_aborted(struct client *client, struct arrival *arrival)
+{
+	arrival->client = NULL;
+	if (!session_abort(client->session, arrival,
+	        loop_now_ms(client->gateway->loop)))
+		return;
+	client_arm(client);
+}
+
+void
+client_end(struct client *client, enum condition condition,
+    struct arrival *offender, const char *reason)
+{
+	session_end(client->session, condition, offender, reason);
+}
+
+void
+client_stream_error(struct client *client, const char *error,
+    const char *reason)
+{
+	client->stream_error = error;
+	client_end(client, COND_REMOTE_STREAM_ERROR, NULL, reason);
+}
+
+void
+client_release(struct client *client)
+{
+	session_release(client->session, loop_now_ms(client->gateway->loop));
+}
+
+/* ---- what waits ------------------------------------------------------ */
+
+static void
+client_push(struct client *client, struct client_out out)
+{
+	uint32_t size = client->out_size;
+	struct client_out *ring;
+
+	if (client->out_count == size) {
+		ring = xcalloc(size == 0 ? 2 : 2 * (size_t)size, sizeof(*ring));
+		for (uint32_t i = 0; i < client->out_count; i++)
+			ring[i] = client->out[(client->out_first + i) % size];
+		free(client->out);
+		client->out = ring;
+		client->out_first = 0;
+		client->out_size = size == 0 ? 2 : 2 * size;
+	}
+	client->out[(client->out_first + client->out_count++) %
+	    client->out_size] = out;
+	client->out_bytes += out.len;
+	loop_defer(client->gateway->loop, &client->flush);
+}
+
+static void
+client_push_text(struct client *client, const char *text, size_t len,
+    bool stream)
+{
+	if (session_is_over(client->session))
+		return;
+	if (client->out_count > 0 &&
+	    client->out_bytes + len >
+	        client->gateway->conf->bosh.client_queue) {
+		client->overflow = true;
+		loop_defer(client->gateway->loop, &client->flush);
+		return;
+	}
+	client->out_streams += stream;
+	client_push(client,
+	    (struct client_out){ .what = xstrndup(text, len),
+	        .len = (uint32_t)len,
+	        .stream = stream });
+}
+
+void
+client_send(struct client *client, const char *text, size_t len)
+{
+	client_push_text(client, text, len, false);
+}
+
+void
+client_send_stream(struct client *client, const char *text, size_t len)
+{
+	client_push_text(client, text, len, true);
+}
+
+/* ---- writing --------------------------------------------------------- */
+
+/* The id and the sender that all copies of an item share. */
+static void
+client_common(struct gateway *gateway, struct entry *entry,
+    const struct stanza *stanza)
+{
+	struct buf from;
+
+	if (gateway->last == entry)
+		return;
+	if (gateway->last != NULL)
+		entry_unref(gateway->last);
+	gateway->last = entry_ref(entry);
+	buf_reset(&gateway->last_from);
+	buf_reset(&gateway->last_id);
+	if (stanza_from(stanza) == NULL) {
+		buf_init(&from, 0);
+		jid_of_channel(entry->channel, gateway->conf->bosh.domain,
+		    &from);
+		buf_add_xml(&gateway->last_from, from.data, from.len);
+		buf_clear(&from);
+	}
+	if (stanza_id(stanza) == NULL)
+		item_stanza_id(store_epoch(worker_store(gateway->worker)),
+		    entry, &gateway->last_id);
+}
+
+static void
+client_write_item(struct client *client, const struct client_out *out,
+    struct buf *text)
+{
+	struct gateway *gateway = client->gateway;
+	struct stanza_fill fill = { .to = client->to,
+		.to_len = client->to_len };
+
+	client_common(gateway, out->what, out->stanza);
+	if (gateway->last_from.len > 0) {
+		fill.from = gateway->last_from.data;
+		fill.from_len = gateway->last_from.len;
+	}
+	if (gateway->last_id.len > 0) {
+		fill.id = gateway->last_id.data;
+		fill.id_len = gateway->last_id.len;
+	}
+	stanza_write(out->stanza, STANZA_BOSH, &fill, text);
+	stat_add(&client_delivered, 1);
+}
+
+static void
+client_resume(struct client *client)
+{
+	struct client_sub *sub;
+
+	if (!client->some_full)
+		return;
+	client->some_full = false;
+	TAILQ_FOREACH(sub, &client->subs, entry)
+		if (sub->full) {
+			sub->full = false;
+			sub_resume(&sub->sub);
+		}
+}
+
+/* Writes what waits, up to max_response.  Mark: the least seq among it. */
+static void
+client_write(struct client *client, struct buf *text, uint64_t *mark)
+{
+	uint64_t max = client->gateway->conf->bosh.max_response;
+	struct client_out *out;
+	struct entry *entry;
+
+	while (client->out_count > 0 && text->len < max) {
+		out = &client->out[client->out_first];
+		if (out->stanza != NULL) {
+			entry = out->what;
+			client_write_item(client, out, text);
+			if (*mark == 0 || entry->seq < *mark)
+				*mark = entry->seq;
+		} else
+			buf_add(text, out->what, out->len);
+		client->out_streams -= out->stream;
+		client->out_bytes -= out->len;
+		client->out_first = (client->out_first + 1) % client->out_size;
+		client->out_count--;
+		client_out_free(out);
+	}
+	if (client->out_count == 0 && client->out_size > CLIENT_OUT_KEEP)
+		client_out_clear(client);
+	client_resume(client);
+}
+
+static void
+client_open_created(struct client *client, struct buf *text)
+{
+	const struct conf_bosh *conf = &client->gateway->conf->bosh;
+	struct body_created created = { .sid = client->sid,
+		.domain = conf->domain,
+		.wait_ms = client->wait_ms,
+		.polling_ms = conf->polling_ms,
+		.max_pause_ms = conf->max_pause_ms,
+		.ver_minor = client->ver_minor,
+		.has_ver = client->has_ver };
+
+	created.ack = client->acks ? client->created : 0;
+	created.hold = session_hold(client->session);
+	created.requests = session_requests(client->session);
+	created.inactivity_ms = session_inactivity_ms(client->session);
+	body_open_created(text, &created);
+}
+
+static struct slice
+client_render(void *arg, struct session_answer *answer)
+{
+	struct client *client = arg;
+	struct buf *text = &client->gateway->scratch;
+
+	buf_reset(text);
+	if (answer->created)
+		client_open_created(client, text);
+	else {
+		answer->attrs.stream =
+		    answer->payload && client->out_streams > 0;
+		body_open(text, &answer->attrs);
+	}
+	if (answer->payload)
+		client_write(client, text, &answer->mark);
+	body_close(text);
+	return (struct slice){ text->data, text->len };
+}
+
+static bool
+client_waiting(void *arg)
+{
+	return ((struct client *)arg)->out_count > 0;
+}
+
+static void
+client_answer(void *arg, void *transport, enum session_reply reply,
+    enum condition condition, struct slice text)
+{
+	struct client *client = arg;
+	struct buf *out = &client->gateway->scratch;
+	int status = 200;
+
+	if (reply != REPLY_BODY) {
+		buf_reset(out);
+		if (reply == REPLY_ERROR)
+			body_write_error(out);
+		else
+			body_write_end(out, condition,
+			    condition == COND_REMOTE_STREAM_ERROR ?
+			        client->stream_error :
+			        NULL);
+		text = (struct slice){ out->data, out->len };
+		if (reply == REPLY_END && client->legacy)
+			status = condition_http_status(condition);
+	}
+	arrival_answer(transport, status, client->content, text);
+}
+
+static enum condition
+client_apply(void *arg, const struct body *body)
+{
+	struct client *client = arg;
+
+	if (body->rid != client->created &&
+	    !keys_check(&client->keys, body->key, body->newkey))
+		return COND_ITEM_NOT_FOUND;
+	return stream_apply(client, body);
+}
+
+static void
+client_ended(void *arg, enum condition condition, bool told, const char *reason)
+{
+	struct client *client = arg;
+	struct client_sub *sub;
+
+	log_debug("bosh.end", "sid=%.6s… reason=%s condition=%s", client->sid,
+	    LOGQ(reason), condition_name(condition));
+	event_del(&client->timer);
+	loop_defer_cancel(client->gateway->loop, &client->flush);
+	position_save(client, strcmp(reason, "terminate") == 0);
+	while ((sub = TAILQ_FIRST(&client->subs)) != NULL) {
+		TAILQ_REMOVE(&client->subs, sub, entry);
+		sub_clear(&sub->sub);
+		free(sub);
+	}
+	client->n_subs = 0;
+	gateway_forget(client->gateway, client, condition, told);
+}
+
+static const struct session_ops client_session_ops = { client_apply,
+	client_waiting, client_render, client_answer, client_ended };
+
+/* ---- listening ------------------------------------------------------- */
+
+static struct client_sub *
+client_sub_of(struct sub *sub)
+{
+	return (struct client_sub *)(void *)((char *)sub -
+	    offsetof(struct client_sub, sub));
+}
+
+static enum sink_result
+client_deliver(struct sub *sub, struct entry *entry)
+{
+	struct client_sub *own = client_sub_of(sub);
+	struct client *client = own->client;
+	const struct stanza *stanza;
+	uint32_t len = entry->data_len + CLIENT_OUT_COST;
+
+	if (client->out_count > 0 &&
+	    client->out_bytes + len >
+	        client->gateway->conf->bosh.client_queue) {
+		own->full = client->some_full = true;
+		stat_add(&client_full, 1);
+		return SINK_FULL;
+	}
+	stanza = item_stanza(entry, channel_class(sub->channel)->notify);
+	if (stanza != NULL &&
+	    (stanza_kind(stanza) != STANZA_IQ ||
+	        channel_class(sub->channel)->iq))
+		client_push(client,
+		    (struct client_out){
+		        .what = entry_ref(entry),
+		        .stanza = stanza,
+		        .len = len,
+		    });
+	return SINK_TOOK;
+}
+
+static void
+client_lagged(struct sub *sub, uint64_t first)
+{
+	struct client *client = client_sub_of(sub)->client;
+
+	stat_add(&client_lost, 1);
+	log_warn("bosh.lagged", "sid=%.6s… channel=%s first=%llu", client->sid,
+	    LOGQ(channel_name(sub->channel)), (unsigned long long)first);
+}
+
+static void
+client_channel_deleted(struct sub *sub)
+{
+	client_unlisten(client_sub_of(sub)->client, channel_name(sub->channel));
+}
+
+static const struct sink_ops client_sink = { "bosh", client_deliver,
+	client_lagged, client_channel_deleted };
+
+struct client_sub *
+client_find_sub(struct client *client, const char *channel)
+{
+	struct client_sub *sub;
+
+	TAILQ_FOREACH(sub, &client->subs, entry)
+		if (strcmp(channel_name(sub->sub.channel), channel) == 0)
+			return sub;
+	return NULL;
+}
+
+enum err
+client_listen(struct client *client, const char *channel, uint64_t after,
+    bool durable, bool *existed)
+{
+	struct client_sub *sub = client_find_sub(client, channel);
+
+	*existed = sub != NULL;
+	if (sub != NULL) {
+		sub->durable |= durable;
+		return ERR_OK;
+	}
+	if (session_is_over(client->session))
+		return ERR_GONE;
+	if (client->n_subs >=
+	    client->gateway->conf->bosh.subscriptions_per_session)
+		return ERR_LIMIT;
+	sub = xcalloc(1, sizeof(*sub));
+	sub->client = client;
+	sub->durable = durable;
+	TAILQ_INSERT_TAIL(&client->subs, sub, entry);
+	client->n_subs++;
+	sub_init(&sub->sub, client->gateway->worker, channel, &client_sink,
+	    after);
+	return ERR_OK;
+}
+
+bool
+client_unlisten(struct client *client, const char *channel)
+{
+	struct client_sub *sub = client_find_sub(client, channel);
+
+	if (sub == NULL)
+		return false;
+	TAILQ_REMOVE(&client->subs, sub, entry);
+	client->n_subs--;
+	sub_clear(&sub->sub);
+	loop_reap(client->gateway->loop, free, sub);
+	return true;
+}

@@ -1,0 +1,121 @@
+/*
+ * A client: one BOSH session with what belongs to it beyond the window: who it
+ * is, what waits for it, what it listens to, its timer.  Lives in one worker
+ * and is touched by that one alone.
+ *
+ * Counted: one reference is the gateway's table's until the session is over,
+ * one each for an answer of the service that is outstanding.
+ */
+#ifndef WAFT_CLIENT_H
+#define WAFT_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <event2/event_struct.h>
+
+#include "bosh/gateway.h"
+#include "bosh/keys.h"
+#include "bosh/sasl.h"
+#include "bosh/session.h"
+#include "common/base/list.h"
+#include "common/base/map.h"
+#include "common/channel/channel.h"
+#include "common/xmpp/stanza.h"
+
+/* One thing that waits: an item, written when its turn comes, or a text. */
+struct client_out {
+	void *what;                  /* struct entry, counted, or char */
+	const struct stanza *stanza; /* of the entry; NULL: a text */
+	uint32_t len;
+	bool stream; /* the text uses the prefix `stream` */
+};
+
+/* A channel that the client listens to. */
+struct client_sub {
+	TAILQ_ENTRY(client_sub) entry;
+	struct client *client;
+	struct sub sub;
+	bool durable; /* of the bare JID, in the store */
+	bool full;    /* its sink said SINK_FULL */
+};
+
+enum client_state {
+	CLIENT_NEW,
+	CLIENT_AUTHENTICATED,
+	CLIENT_BOUND
+};
+
+struct client {
+	UT_hash_handle hh;
+	struct gateway *gateway;
+	struct session *session;
+	int refs;
+	enum client_state state;
+	char sid[SID_SIZE];
+	bool legacy; /* named no `ver`: errors by HTTP status */
+	bool secure;
+	bool acks;
+	bool has_ver;
+	bool anonymous;
+	bool some_full; /* one of subs is */
+	bool overflow;  /* texts past client_queue: it ends */
+	uint8_t ver_minor;
+	uint64_t created; /* rid */
+	int64_t wait_ms;
+	const char *content; /* Content-Type; static */
+	char *lang;          /* or NULL */
+	char *peer;          /* address it is counted by; NULL: not counted */
+	char *user;          /* node; then */
+	char *jid;           /* the full JID once bound */
+	char *to;            /* the same, escaped for an attribute */
+	size_t to_len;
+	const char *stream_error; /* static; for COND_REMOTE_STREAM_ERROR */
+	struct auth_grant *grant; /* NULL for an anonymous user */
+	struct sasl sasl;
+	struct keys keys;
+	struct client_out *out; /* a ring */
+	uint32_t out_first;
+	uint32_t out_count;
+	uint32_t out_size;
+	uint32_t out_streams; /* texts among them that use that prefix */
+	size_t out_bytes;
+	TAILQ_HEAD(, client_sub) subs;
+	int n_subs;
+	struct deferred flush;
+	struct event timer;
+	int64_t timer_at; /* INT64_MAX: not set */
+};
+
+/* From a creation request that was found good. */
+struct client *client_create(struct gateway *gateway, const struct body *body,
+    const char *peer);
+struct client *client_ref(struct client *client);
+void client_unref(struct client *client);
+
+/* A request of this session; its answer is the session's business. */
+void client_receive(struct client *client, struct body *body,
+    struct arrival *arrival);
+void client_aborted(struct client *client, struct arrival *arrival);
+/* Ends the session; told as session_end() says. */
+void client_end(struct client *client, enum condition condition,
+    struct arrival *offender, const char *reason);
+/* An XMPP stream error; static text, a whole element. */
+void client_stream_error(struct client *client, const char *error,
+    const char *reason);
+/* Answers all that is held. */
+void client_release(struct client *client);
+
+/* A whole element for the client, to be sent at the end of the turn. */
+void client_send(struct client *client, const char *text, size_t len);
+/* The same, using the prefix `stream`. */
+void client_send_stream(struct client *client, const char *text, size_t len);
+
+/* Listens to a channel; ERR_LIMIT past subscriptions_per_session. */
+enum err client_listen(struct client *client, const char *channel,
+    uint64_t after, bool durable, bool *existed);
+/* False when it did not listen. */
+bool client_unlisten(struct client *client, const char *channel);
+struct client_sub *client_find_sub(struct client *client, const char *channel);
+
+#endif

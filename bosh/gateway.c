@@ -1,0 +1,422 @@
+#include "bosh/gateway.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bosh/client.h"
+#include "bosh/stream.h"
+#include "common/base/crypto.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/stat.h"
+#include "common/xmpp/jid.h"
+
+#define GATEWAY_TYPE "text/xml; charset=utf-8"
+
+static struct stat_metric gateway_sessions =
+    STAT_GAUGE("waft_bosh_sessions", "BOSH sessions now", NULL);
+static struct stat_metric gateway_created =
+    STAT_COUNTER("waft_bosh_sessions_total", "BOSH sessions that were opened",
+        NULL);
+static struct stat_metric gateway_refused =
+    STAT_COUNTER("waft_bosh_sessions_refused_total",
+        "BOSH sessions refused because of a limit", NULL);
+static struct stat_metric gateway_bad =
+    STAT_COUNTER("waft_bosh_bad_bodies_total",
+        "BOSH requests that were no body", NULL);
+
+#define GATEWAY_ENDS(condition)                                          \
+	STAT_COUNTER("waft_bosh_ends_total", "BOSH sessions that ended", \
+	    "condition=\"" condition "\"")
+static struct stat_metric gateway_ends[COND_MAX] = {
+	[COND_NONE] = GATEWAY_ENDS("none"),
+	[COND_BAD_REQUEST] = GATEWAY_ENDS("bad-request"),
+	[COND_HOST_UNKNOWN] = GATEWAY_ENDS("host-unknown"),
+	[COND_IMPROPER_ADDRESSING] = GATEWAY_ENDS("improper-addressing"),
+	[COND_INTERNAL_SERVER_ERROR] = GATEWAY_ENDS("internal-server-error"),
+	[COND_ITEM_NOT_FOUND] = GATEWAY_ENDS("item-not-found"),
+	[COND_OTHER_REQUEST] = GATEWAY_ENDS("other-request"),
+	[COND_POLICY_VIOLATION] = GATEWAY_ENDS("policy-violation"),
+	[COND_REMOTE_STREAM_ERROR] = GATEWAY_ENDS("remote-stream-error"),
+	[COND_SYSTEM_SHUTDOWN] = GATEWAY_ENDS("system-shutdown"),
+};
+
+/* A session that is over; a late repeat gets its answer again. */
+struct gateway_ended {
+	char sid[SID_SIZE];
+	enum condition condition;
+	int64_t until; /* 0: the place is free */
+};
+
+/* The body's own limits: what a client may send at once is small. */
+#define GATEWAY_DEPTH    64
+#define GATEWAY_ATTRS    64
+#define GATEWAY_ELEMENTS 10000
+
+struct gateway *
+gateway_create(struct relay *relay, struct worker *worker, int index)
+{
+	struct gateway *gateway = xcalloc(1, sizeof(*gateway));
+	struct xml_limits limits = { relay->conf->bosh.max_body, GATEWAY_DEPTH,
+		GATEWAY_ATTRS, GATEWAY_ELEMENTS };
+
+	gateway->refs = 1;
+	gateway->relay = relay;
+	gateway->worker = worker;
+	gateway->loop = worker_loop(worker);
+	gateway->conf = relay->conf;
+	gateway->index = index;
+	gateway->reader = xml_reader_create(&limits);
+	gateway->ended = xcalloc(GATEWAY_ENDED_MAX, sizeof(gateway->ended[0]));
+	buf_init(&gateway->scratch, 0);
+	buf_init(&gateway->last_from, 0);
+	buf_init(&gateway->last_id, 0);
+	gateway->service = service_create(&(struct service_opts){
+	    .conf = relay->conf,
+	    .store = relay->store,
+	    .loop = gateway->loop,
+	    .domain = relay->conf->bosh.domain,
+	    .stanza_ns = " xmlns='jabber:client'",
+	    .ops = &stream_service_ops,
+	});
+	relay->gateways[index] = gateway;
+	return gateway;
+}
+
+void
+gateway_unref(struct gateway *gateway)
+{
+	if (--gateway->refs > 0)
+		return;
+	service_free(gateway->service);
+	if (gateway->last != NULL)
+		entry_unref(gateway->last);
+	buf_clear(&gateway->last_from);
+	buf_clear(&gateway->last_id);
+	buf_clear(&gateway->scratch);
+	xml_reader_free(gateway->reader);
+	free(gateway->ended);
+	free(gateway);
+}
+
+struct loop *
+gateway_loop(const struct gateway *gateway)
+{
+	return gateway->loop;
+}
+
+/* ---- answers without a session --------------------------------------- */
+
+static void
+gateway_refuse(struct gateway *gateway, struct arrival *arrival,
+    enum condition condition, bool legacy)
+{
+	struct buf *out = &gateway->scratch;
+
+	buf_reset(out);
+	body_write_end(out, condition, NULL);
+	arrival_answer(arrival, legacy ? condition_http_status(condition) : 200,
+	    GATEWAY_TYPE, (struct slice){ out->data, out->len });
+}
+
+/* ---- sessions that ended --------------------------------------------- */
+
+void
+gateway_forget(struct gateway *gateway, struct client *client,
+    enum condition condition, bool told)
+{
+	struct gateway_ended *ended = &gateway->ended[gateway->ended_at];
+
+	HASH_DEL(gateway->clients, client);
+	stat_add(&gateway_sessions, -1);
+	stat_add(&gateway_ends[condition], 1);
+	relay_leave(gateway->relay, client->peer);
+	if (client->jid != NULL && client->grant != NULL)
+		relay_unbind(gateway->relay, client->jid, client->sid);
+	/* One that ended silently is unknown from now on; a late repeat of the
+	 * request that ended it, or the first that hears of it, is told. */
+	if (told ? condition == COND_NONE : condition != COND_ITEM_NOT_FOUND) {
+		gateway->ended_at = (gateway->ended_at + 1) % GATEWAY_ENDED_MAX;
+		memcpy(ended->sid, client->sid, SID_SIZE);
+		ended->condition = condition;
+		ended->until = loop_now_ms(gateway->loop) + GATEWAY_ENDED_MS;
+	}
+	client_unref(client);
+}
+
+/* A session unknown here: why. */
+static enum condition
+gateway_why_gone(struct gateway *gateway, struct slice sid)
+{
+	int64_t now = loop_now_ms(gateway->loop);
+	struct gateway_ended *ended;
+
+	for (unsigned i = 0; i < GATEWAY_ENDED_MAX; i++) {
+		/* Newest first. */
+		ended = &gateway->ended[(gateway->ended_at - 1 - i) %
+		    GATEWAY_ENDED_MAX];
+		if (ended->until < now)
+			break;
+		if (sid.len == SID_SIZE - 1 &&
+		    memcmp(sid.p, ended->sid, sid.len) == 0)
+			return ended->condition;
+	}
+	return COND_ITEM_NOT_FOUND;
+}
+
+/* ---- creation -------------------------------------------------------- */
+
+static void
+gateway_make_sid(const struct gateway *gateway, char *sid)
+{
+	unsigned char bytes[1 + SID_RANDOM];
+	struct buf hex;
+
+	bytes[0] = (unsigned char)gateway->index;
+	crypto_random(bytes + 1, SID_RANDOM);
+	buf_init(&hex, 0);
+	text_hex(bytes, sizeof(bytes), &hex);
+	memcpy(sid, hex.data, SID_SIZE);
+	buf_clear(&hex);
+}
+
+/* Compared as XMPP compares domains. */
+static enum condition
+gateway_check_to(const struct gateway *gateway, struct slice to)
+{
+	struct jid jid;
+	const char *why;
+
+	if (to.len == 0)
+		return COND_IMPROPER_ADDRESSING;
+	if (jid_parse(to.p, to.len, &jid, &why) != ERR_OK || jid.node_len > 0)
+		return COND_IMPROPER_ADDRESSING;
+	return jid_domain_is(&jid, gateway->conf->bosh.domain) ?
+	    COND_NONE :
+	    COND_HOST_UNKNOWN;
+}
+
+static enum condition
+gateway_check_creation(const struct gateway *gateway, const struct body *body)
+{
+	struct keys keys;
+
+	if (body->bad || !body->has_rid || body->rid > BODY_RID_MAX ||
+	    !keys_init(&keys, body->newkey))
+		return COND_BAD_REQUEST;
+	return gateway_check_to(gateway, body->to);
+}
+
+static void
+gateway_open(struct gateway *gateway, struct body *body,
+    struct arrival *arrival)
+{
+	struct exchange *exchange = arrival->exchange;
+	const char *peer, *why;
+	enum condition condition = gateway_check_creation(gateway, body);
+	struct client *client;
+
+	if (condition != COND_NONE) {
+		gateway_refuse(gateway, arrival, condition, !body->has_ver);
+		return;
+	}
+	peer = exchange_is_loopback(exchange) ? NULL : exchange_peer(exchange);
+	if (!relay_enter(gateway->relay, peer, &why)) {
+		stat_add(&gateway_refused, 1);
+		log_warn("bosh.refuse", "peer=%s limit=%s",
+		    exchange_peer(exchange), why);
+		gateway_refuse(gateway, arrival, COND_POLICY_VIOLATION,
+		    !body->has_ver);
+		return;
+	}
+	client = client_create(gateway, body, peer);
+	gateway_make_sid(gateway, client->sid);
+	keys_init(&client->keys, body->newkey);
+	HASH_ADD_STR(gateway->clients, sid, client);
+	stat_add(&gateway_sessions, 1);
+	stat_add(&gateway_created, 1);
+	client_receive(client, body, arrival);
+}
+
+/* ---- requests -------------------------------------------------------- */
+
+static struct client *
+gateway_find(struct gateway *gateway, struct slice sid)
+{
+	struct client *client;
+
+	HASH_FIND(hh, gateway->clients, sid.p, sid.len, client);
+	return client;
+}
+
+static void
+gateway_dispatch(struct gateway *gateway, struct arrival *arrival,
+    struct body *body)
+{
+	struct client *client;
+
+	if (body->sid.p == NULL) {
+		/* A payload and no address: a client that lost its sid. */
+		if (body->to.p == NULL && body->has_payload)
+			gateway_refuse(gateway, arrival, COND_ITEM_NOT_FOUND,
+			    false);
+		else
+			gateway_open(gateway, body, arrival);
+		return;
+	}
+	client = gateway_find(gateway, body->sid);
+	if (client == NULL)
+		gateway_refuse(gateway, arrival,
+		    gateway_why_gone(gateway, body->sid), false);
+	else if (body->bad || !body->has_rid)
+		client_end(client, COND_BAD_REQUEST, arrival, "bad attribute");
+	else
+		client_receive(client, body, arrival);
+}
+
+static bool
+gateway_read(struct gateway *gateway, struct arrival *arrival,
+    struct slice text, struct body *body)
+{
+	const char *why;
+	enum err err =
+	    body_parse(gateway->reader, text.p, text.len, body, &why);
+
+	if (err == ERR_OK)
+		return true;
+	stat_add(&gateway_bad, 1);
+	log_debug("bosh.bad", "reason=%s", LOGQ(why));
+	gateway_refuse(gateway, arrival,
+	    err == ERR_LARGE ? COND_POLICY_VIOLATION : COND_BAD_REQUEST, false);
+	return false;
+}
+
+/* The worker that a sid names; here when it names none. */
+static int
+gateway_owner(const struct gateway *gateway, struct slice sid)
+{
+	int index = 0;
+	char c;
+
+	if (sid.len != SID_SIZE - 1)
+		return gateway->index;
+	for (int i = 0; i < 2; i++) {
+		c = sid.p[i];
+		if (c >= '0' && c <= '9')
+			index = index * 16 + c - '0';
+		else if (c >= 'a' && c <= 'f')
+			index = index * 16 + c - 'a' + 10;
+		else
+			return gateway->index;
+	}
+	return index < gateway->relay->n_gateways ? index : gateway->index;
+}
+
+void
+gateway_arrive(struct gateway *gateway, struct arrival *arrival,
+    struct slice text)
+{
+	struct body body;
+	int owner;
+
+	if (!gateway_read(gateway, arrival, text, &body))
+		return;
+	owner = gateway_owner(gateway, body.sid);
+	if (owner != gateway->index)
+		arrival_forward(arrival, owner, text);
+	else
+		gateway_dispatch(gateway, arrival, &body);
+	body_clear(&body);
+}
+
+void
+gateway_receive(struct gateway *gateway, struct arrival *arrival,
+    struct slice text)
+{
+	struct body body;
+
+	if (!gateway_read(gateway, arrival, text, &body))
+		return;
+	gateway_dispatch(gateway, arrival, &body);
+	body_clear(&body);
+}
+
+void
+gateway_aborted(struct arrival *arrival)
+{
+	client_aborted(arrival->client, arrival);
+}
+
+/* ---- subscriptions made elsewhere ------------------------------------ */
+
+/* The address is the client's full JID, or the bare one of a named user. */
+static bool
+gateway_is_address(const struct client *client, const char *address)
+{
+	size_t len = strlen(address);
+
+	if (client->jid == NULL || strncmp(client->jid, address, len) != 0)
+		return false;
+	return client->jid[len] == '\0' ||
+	    (client->jid[len] == '/' && !client->anonymous &&
+	        strchr(address, '/') == NULL);
+}
+
+void
+gateway_entry(struct entry *entry, void *arg)
+{
+	struct gateway *gateway = arg;
+	struct client *client, *next;
+	struct client_sub *own;
+	struct subscription sub;
+	bool durable, existed;
+
+	if ((entry->kind != ENTRY_SUB && entry->kind != ENTRY_UNSUB) ||
+	    !subscription_unpack(entry, &sub) ||
+	    strcmp(sub.owner, gateway->conf->bosh.domain) != 0)
+		return;
+	MAP_FOREACH(client, next, gateway->clients) {
+		if (!gateway_is_address(client, sub.address))
+			continue;
+		durable = strchr(sub.address, '/') == NULL;
+		own = client_find_sub(client, sub.channel);
+		if (entry->kind == ENTRY_SUB && sub.state == SUB_ACTIVE)
+			client_listen(client, sub.channel, sub.since, durable,
+			    &existed);
+		else if (own != NULL && own->durable == durable)
+			client_unlisten(client, sub.channel);
+	}
+}
+
+/* ---- all of them ----------------------------------------------------- */
+
+void
+gateway_release_all(struct gateway *gateway)
+{
+	struct client *client, *next;
+
+	MAP_FOREACH(client, next, gateway->clients)
+		client_release(client);
+}
+
+void
+gateway_end_all(struct gateway *gateway)
+{
+	struct client *client, *next;
+
+	MAP_FOREACH(client, next, gateway->clients)
+		client_end(client, COND_SYSTEM_SHUTDOWN, NULL, "shutdown");
+}
+
+void
+gateway_conflict(struct gateway *gateway, const char *sid)
+{
+	struct client *client =
+	    gateway_find(gateway, (struct slice){ sid, strlen(sid) });
+
+	if (client != NULL)
+		client_stream_error(client,
+		    "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:"
+		    "xmpp-streams'/></stream:error>",
+		    "conflict");
+}

@@ -1,0 +1,76 @@
+/*
+ * The gateway in one worker: its sessions by sid, those that ended a short
+ * while ago, and what they share.  Takes a request's text, finds or makes the
+ * session, and answers what has none.
+ */
+#ifndef WAFT_GATEWAY_H
+#define WAFT_GATEWAY_H
+
+#include "bosh/body.h"
+#include "bosh/relay.h"
+#include "common/channel/worker.h"
+#include "common/xmpp/service.h"
+
+/* Two hex digits of the worker's index, 160 random bits. */
+#define SID_RANDOM  20
+#define SID_SIZE    (2 + 2 * SID_RANDOM + 1)
+#define WORKERS_MAX 256
+
+/* Sessions that ended, kept for late repeats. */
+#define GATEWAY_ENDED_MAX 4096
+#define GATEWAY_ENDED_MS  30000
+
+struct client;
+struct gateway_ended;
+
+struct gateway {
+	struct relay *relay;
+	struct worker *worker;
+	struct loop *loop;
+	const struct conf *conf;
+	int index;
+	int refs; /* the program's and one of each client's */
+	struct xml_reader *reader;
+	struct service *service;
+	struct client *clients;
+	struct gateway_ended *ended;
+	unsigned ended_at; /* the place in that ring to be used next */
+	struct buf scratch;
+	/* What the stanzas of one item have in common, for the item that was
+	 * written last. */
+	struct entry *last;
+	struct buf last_from;
+	struct buf last_id;
+};
+
+struct gateway *gateway_create(struct relay *relay, struct worker *worker,
+    int index);
+/* The loop has stopped; gateway_end_all() came before.  What the store still
+ * owes to clients that are over keeps the memory until the loop is freed. */
+void gateway_unref(struct gateway *gateway);
+struct loop *gateway_loop(const struct gateway *gateway);
+
+/* A request that arrived at this worker, as text.  Valid for the call. */
+void gateway_arrive(struct gateway *gateway, struct arrival *arrival,
+    struct slice text);
+/* One that was forwarded to this worker, its session's. */
+void gateway_receive(struct gateway *gateway, struct arrival *arrival,
+    struct slice text);
+/* The request's connection died; its session is here. */
+void gateway_aborted(struct arrival *arrival);
+
+/* A worker_entry_fn: subscriptions that were added or ended elsewhere. */
+void gateway_entry(struct entry *entry, void *gateway);
+
+/* Answers all that is held, the sessions stay. */
+void gateway_release_all(struct gateway *gateway);
+void gateway_end_all(struct gateway *gateway);
+
+/* Ends the session of that sid because another took its JID. */
+void gateway_conflict(struct gateway *gateway, const char *sid);
+
+/* For client.c: the session is over.  Told: its client knows. */
+void gateway_forget(struct gateway *gateway, struct client *client,
+    enum condition condition, bool told);
+
+#endif

@@ -1,0 +1,186 @@
+#include <string.h>
+
+#include "bosh/client.h"
+#include "bosh/position.h"
+#include "bosh/stream.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+
+/* A change of a durable subscription under way. */
+struct listen_call {
+	struct client *client;
+	service_sub_fn *done;
+	void *arg;
+};
+
+static void
+listen_ref(void *peer)
+{
+	client_ref(peer);
+}
+
+static void
+listen_unref(void *peer)
+{
+	client_unref(peer);
+}
+
+static void
+listen_send(void *peer, const char *text, size_t len)
+{
+	client_send(peer, text, len);
+}
+
+/* Of a named user's bare JID; all others end with the session. */
+static bool
+listen_is_durable(const struct client *client, const struct jid *jid)
+{
+	return !client->anonymous && jid->resource_len == 0;
+}
+
+static struct listen_call *
+listen_begin(struct client *client, service_sub_fn *done, void *arg)
+{
+	struct listen_call *call = xcalloc(1, sizeof(*call));
+
+	call->client = client_ref(client);
+	call->done = done;
+	call->arg = arg;
+	return call;
+}
+
+static void
+listen_finish(struct listen_call *call, enum err err,
+    const struct subscription *sub, bool existed)
+{
+	call->done(err, sub, existed, call->arg);
+	client_unref(call->client);
+	free(call);
+}
+
+static void
+listen_put_cb(enum err err, const struct subscription *sub, bool existed,
+    void *arg)
+{
+	struct listen_call *call = arg;
+	bool had;
+
+	if (err == ERR_OK)
+		client_listen(call->client, sub->channel, sub->since, true,
+		    &had);
+	listen_finish(call, err, sub, existed);
+}
+
+static void
+listen_del_cb(enum err err, const struct subscription *sub, bool existed,
+    void *arg)
+{
+	struct listen_call *call = arg;
+
+	if (err == ERR_OK)
+		client_unlisten(call->client, sub->channel);
+	listen_finish(call, err, sub, existed);
+}
+
+static struct subscription
+listen_subscription(const struct client *client, const struct jid *jid,
+    const char *channel)
+{
+	return (struct subscription){
+		.owner = client->gateway->conf->bosh.domain,
+		.channel = channel,
+		.address = jid->full,
+		.state = SUB_ACTIVE,
+		.time_ms = clock_wall_ms(),
+	};
+}
+
+static void
+listen_subscribe(void *peer, const struct jid *jid, const char *channel,
+    service_sub_fn *done, void *arg)
+{
+	struct client *client = peer;
+	struct gateway *gateway = client->gateway;
+	struct subscription sub = listen_subscription(client, jid, channel);
+	enum err err;
+	bool existed;
+
+	if (!listen_is_durable(client, jid)) {
+		err = client_listen(client, channel, SUB_FROM_NOW, false,
+		    &existed);
+		done(err, &sub, existed, arg);
+	} else if (client_find_sub(client, channel) == NULL &&
+	    client->n_subs >= gateway->conf->bosh.subscriptions_per_session)
+		done(ERR_LIMIT, NULL, false, arg);
+	else
+		store_sub_put(gateway->relay->store, gateway->loop, &sub,
+		    listen_put_cb, listen_begin(client, done, arg));
+}
+
+static void
+listen_unsubscribe(void *peer, const struct jid *jid, const char *channel,
+    service_sub_fn *done, void *arg)
+{
+	struct client *client = peer;
+	struct gateway *gateway = client->gateway;
+	struct subscription sub = listen_subscription(client, jid, channel);
+
+	if (listen_is_durable(client, jid))
+		store_sub_del(gateway->relay->store, gateway->loop, sub.owner,
+		    channel, jid->full, listen_del_cb,
+		    listen_begin(client, done, arg));
+	else if (client_unlisten(client, channel))
+		done(ERR_OK, &sub, true, arg);
+	else
+		done(ERR_NOTFOUND, NULL, false, arg);
+}
+
+/* What the session listens to: that is all its bare JID has subscribed, and
+ * what it has subscribed for itself. */
+static void
+listen_subscriptions(void *peer, const struct jid *jid, const char *channel,
+    service_list_fn *done, void *arg)
+{
+	struct client *client = peer;
+	struct client_sub *own;
+	struct subscription *subs;
+	size_t count = 0;
+
+	subs = xcalloc((size_t)client->n_subs + 1, sizeof(*subs));
+	TAILQ_FOREACH(own, &client->subs, entry) {
+		if (channel != NULL &&
+		    strcmp(channel_name(own->sub.channel), channel) != 0)
+			continue;
+		subs[count] = listen_subscription(client, jid,
+		    channel_name(own->sub.channel));
+		if (!own->durable)
+			subs[count].address = client->jid;
+		count++;
+	}
+	done(ERR_OK, subs, count, arg);
+	free(subs);
+}
+
+static bool
+listen_may_subscribe(void *peer, const struct jid *jid UNUSED,
+    const char *channel)
+{
+	const struct client *client = peer;
+
+	switch (conf_class(client->gateway->conf, channel)->subscribe) {
+	case ACCESS_ANYONE:
+		return true;
+	case ACCESS_TOKEN:
+		return client->grant != NULL &&
+		    (client->grant->expires_ms == 0 ||
+		        client->grant->expires_ms > clock_wall_ms()) &&
+		    auth_may_subscribe(client->grant, channel);
+	case ACCESS_NONE:
+		break;
+	}
+	return false;
+}
+
+const struct service_ops stream_service_ops = { listen_ref, listen_unref,
+	listen_send, listen_subscribe, listen_unsubscribe, listen_subscriptions,
+	listen_may_subscribe };

@@ -1,0 +1,21 @@
+/*
+ * Where a named user's durable subscriptions go on: up to which seq of each
+ * channel the bare JID has been served, kept in the gateway's private state.
+ *
+ * Saved when a session ends.  What its client may not have got (the answers
+ * kept for repeats, and what still waited) counts as not served, so it comes
+ * again, at least once; after an orderly end only what still waited does.
+ */
+#ifndef WAFT_POSITION_H
+#define WAFT_POSITION_H
+
+#include <stdbool.h>
+
+struct client;
+
+/* The session ends; clean: its client said so. */
+void position_save(struct client *client, bool clean);
+/* The session is bound: it listens to the channels its bare JID subscribed. */
+void position_resume(struct client *client);
+
+#endif

@@ -1,0 +1,283 @@
+#include "bosh/relay.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bosh/gateway.h"
+#include "common/base/map.h"
+#include "common/base/mem.h"
+#include "common/base/stat.h"
+
+static struct stat_metric relay_forwarded =
+    STAT_COUNTER("waft_bosh_relayed_requests_total",
+        "Requests that arrived at another worker than their session's", NULL);
+
+/* Sessions of one peer address. */
+struct address {
+	UT_hash_handle hh;
+	int sessions;
+	char text[];
+};
+
+/* The session that a full JID is bound to. */
+struct name {
+	UT_hash_handle hh;
+	int index;
+	char sid[SID_SIZE];
+	char jid[];
+};
+
+struct relay *
+relay_create(const struct conf *conf, struct store *store, int n_gateways)
+{
+	struct relay *relay = xcalloc(1, sizeof(*relay));
+
+	relay->conf = conf;
+	relay->store = store;
+	relay->n_gateways = n_gateways;
+	relay->gateways =
+	    xcalloc((size_t)n_gateways, sizeof(relay->gateways[0]));
+	pthread_mutex_init(&relay->lock, NULL);
+	return relay;
+}
+
+void
+relay_free(struct relay *relay)
+{
+	struct address *address, *next_address;
+	struct name *name, *next_name;
+
+	if (relay == NULL)
+		return;
+	MAP_FOREACH(address, next_address, relay->addresses) {
+		HASH_DEL(relay->addresses, address);
+		free(address);
+	}
+	MAP_FOREACH(name, next_name, relay->names) {
+		HASH_DEL(relay->names, name);
+		free(name);
+	}
+	pthread_mutex_destroy(&relay->lock);
+	free(relay->gateways);
+	free(relay);
+}
+
+/* ---- requests -------------------------------------------------------- */
+
+static void
+arrival_unref(struct arrival *arrival)
+{
+	if (atomic_fetch_sub(&arrival->refs, 1) > 1)
+		return;
+	free(arrival->text);
+	free(arrival);
+}
+
+/* On the owner's thread, with the reference that the origin gave up. */
+static void
+arrival_aborted(void *arg)
+{
+	struct arrival *arrival = arg;
+
+	if (arrival->client != NULL)
+		gateway_aborted(arrival);
+	arrival_unref(arrival);
+}
+
+static struct loop *
+arrival_loop(const struct arrival *arrival, int index)
+{
+	return gateway_loop(arrival->relay->gateways[index]);
+}
+
+static void
+arrival_abort_cb(struct exchange *exchange UNUSED, void *arg)
+{
+	struct arrival *arrival = arg;
+
+	arrival->exchange = NULL;
+	if (arrival->origin == arrival->owner)
+		arrival_aborted(arrival);
+	else
+		loop_post(arrival_loop(arrival, arrival->owner),
+		    arrival_aborted, arrival);
+}
+
+struct arrival *
+arrival_create(struct relay *relay, int origin, struct exchange *exchange,
+    const char *headers)
+{
+	struct arrival *arrival = xcalloc(1, sizeof(*arrival));
+
+	atomic_init(&arrival->refs, 2);
+	arrival->relay = relay;
+	arrival->origin = arrival->owner = (short)origin;
+	arrival->exchange = exchange;
+	arrival->headers = headers;
+	exchange_on_abort(exchange, arrival_abort_cb, arrival);
+	return arrival;
+}
+
+/* On the owner's thread. */
+static void
+arrival_received(void *arg)
+{
+	struct arrival *arrival = arg;
+	char *text = arrival->text;
+	size_t len = arrival->len;
+
+	arrival->text = NULL;
+	gateway_receive(arrival->relay->gateways[arrival->owner], arrival,
+	    (struct slice){ text, len });
+	free(text);
+}
+
+void
+arrival_forward(struct arrival *arrival, int owner, struct slice text)
+{
+	stat_add(&relay_forwarded, 1);
+	arrival->owner = (short)owner;
+	arrival->text = xstrndup(text.p, text.len);
+	arrival->len = text.len;
+	loop_post(arrival_loop(arrival, owner), arrival_received, arrival);
+}
+
+static void
+arrival_reply(struct arrival *arrival, struct slice text)
+{
+	struct http_reply reply = { .status = arrival->status,
+		.type = arrival->type,
+		.headers = arrival->headers,
+		.body = text.p,
+		.len = text.len };
+
+	if (arrival->exchange == NULL)
+		return;
+	exchange_reply(arrival->exchange, &reply);
+	arrival->exchange = NULL;
+	arrival_unref(arrival);
+}
+
+/* On the origin's thread, with the owner's reference. */
+static void
+arrival_answered(void *arg)
+{
+	struct arrival *arrival = arg;
+
+	arrival_reply(arrival, (struct slice){ arrival->text, arrival->len });
+	arrival_unref(arrival);
+}
+
+void
+arrival_answer(struct arrival *arrival, int status, const char *type,
+    struct slice text)
+{
+	arrival->client = NULL;
+	arrival->status = status;
+	arrival->type = type;
+	if (arrival->origin == arrival->owner) {
+		arrival_reply(arrival, text);
+		arrival_unref(arrival);
+		return;
+	}
+	arrival->text = xstrndup(text.p, text.len);
+	arrival->len = text.len;
+	loop_post(arrival_loop(arrival, arrival->origin), arrival_answered,
+	    arrival);
+}
+
+/* ---- what is counted over all workers -------------------------------- */
+
+static bool
+relay_enter_address(struct relay *relay, const char *peer)
+{
+	struct address *address;
+	bool ok;
+
+	pthread_mutex_lock(&relay->lock);
+	HASH_FIND_STR(relay->addresses, peer, address);
+	if (address == NULL) {
+		address = xcalloc(1, sizeof(*address) + strlen(peer) + 1);
+		strcpy(address->text, peer);
+		HASH_ADD_STR(relay->addresses, text, address);
+	}
+	ok = address->sessions < relay->conf->bosh.sessions_per_address;
+	address->sessions += ok;
+	pthread_mutex_unlock(&relay->lock);
+	return ok;
+}
+
+bool
+relay_enter(struct relay *relay, const char *peer, const char **why)
+{
+	if (atomic_fetch_add(&relay->sessions, 1) >=
+	    relay->conf->bosh.sessions_max) {
+		atomic_fetch_sub(&relay->sessions, 1);
+		*why = "sessions-max";
+		return false;
+	}
+	if (peer != NULL && !relay_enter_address(relay, peer)) {
+		atomic_fetch_sub(&relay->sessions, 1);
+		*why = "sessions-per-address";
+		return false;
+	}
+	return true;
+}
+
+void
+relay_leave(struct relay *relay, const char *peer)
+{
+	struct address *address;
+
+	atomic_fetch_sub(&relay->sessions, 1);
+	if (peer == NULL)
+		return;
+	pthread_mutex_lock(&relay->lock);
+	HASH_FIND_STR(relay->addresses, peer, address);
+	if (address != NULL && --address->sessions == 0) {
+		HASH_DEL(relay->addresses, address);
+		free(address);
+	}
+	pthread_mutex_unlock(&relay->lock);
+}
+
+/* ---- full JIDs ------------------------------------------------------- */
+
+bool
+relay_bind(struct relay *relay, const char *jid, int index, const char *sid,
+    char *old, int *old_index)
+{
+	struct name *name;
+	bool had;
+
+	pthread_mutex_lock(&relay->lock);
+	HASH_FIND_STR(relay->names, jid, name);
+	had = name != NULL;
+	if (had) {
+		memcpy(old, name->sid, SID_SIZE);
+		*old_index = name->index;
+	} else {
+		name = xcalloc(1, sizeof(*name) + strlen(jid) + 1);
+		strcpy(name->jid, jid);
+		HASH_ADD_STR(relay->names, jid, name);
+	}
+	snprintf(name->sid, SID_SIZE, "%s", sid);
+	name->index = index;
+	pthread_mutex_unlock(&relay->lock);
+	return had;
+}
+
+void
+relay_unbind(struct relay *relay, const char *jid, const char *sid)
+{
+	struct name *name;
+
+	pthread_mutex_lock(&relay->lock);
+	HASH_FIND_STR(relay->names, jid, name);
+	if (name != NULL && strcmp(name->sid, sid) == 0) {
+		HASH_DEL(relay->names, name);
+		free(name);
+	}
+	pthread_mutex_unlock(&relay->lock);
+}

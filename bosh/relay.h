@@ -1,0 +1,89 @@
+/*
+ * What the workers of the gateway share, and the way of a request between them.
+ *
+ * A session lives in one worker; its sid names it.  A request that arrives at
+ * another worker is posted to that one as text; its answer is posted back to
+ * the worker whose connection it is.  A request is counted: its connection's
+ * worker has a reference until the answer or the death of the connection, the
+ * session's worker until it has answered or was told of that death.  Fields
+ * belong to one of the two; nothing of them is locked.
+ */
+#ifndef WAFT_RELAY_H
+#define WAFT_RELAY_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "common/base/text.h"
+#include "common/channel/worker.h"
+#include "common/http/conn.h"
+
+struct address;
+struct client;
+struct gateway;
+struct name;
+struct relay;
+
+struct arrival {
+	_Atomic int refs;
+	struct relay *relay;
+	short origin; /* index of the worker whose connection it is */
+	short owner;  /* of the one whose session it is */
+	/* Origin's. */
+	struct exchange *exchange; /* NULL once it is gone */
+	const char *headers;       /* further header lines; static */
+	/* Owner's. */
+	struct client *client; /* NULL until it is held, and once answered */
+	/* Whoever has it at the time: the request's text, then the answer's. */
+	char *text;
+	size_t len;
+	const char *type; /* static */
+	int status;
+};
+
+struct relay {
+	const struct conf *conf;
+	struct store *store;
+	int n_gateways;
+	struct gateway **gateways;
+	_Atomic int sessions;
+	pthread_mutex_t lock; /* of what follows */
+	struct address *addresses;
+	struct name *names;
+};
+
+struct relay *relay_create(const struct conf *conf, struct store *store,
+    int n_gateways);
+/* The gateways are freed before. */
+void relay_free(struct relay *relay);
+
+/* ---- requests -------------------------------------------------------- */
+
+/* Of an exchange that arrived at worker `origin`.  Headers is static. */
+struct arrival *arrival_create(struct relay *relay, int origin,
+    struct exchange *exchange, const char *headers);
+/* Posts it to the worker that owns its session. */
+void arrival_forward(struct arrival *arrival, int owner, struct slice text);
+/* By the owner: ends the request.  Type is static, the text is copied. */
+void arrival_answer(struct arrival *arrival, int status, const char *type,
+    struct slice text);
+
+/* ---- what is counted over all workers -------------------------------- */
+
+/* Counts a session of this address; false (and nothing counted) when a limit is
+ * reached: *why is its name.  Peer NULL: not counted by address. */
+bool relay_enter(struct relay *relay, const char *peer, const char **why);
+void relay_leave(struct relay *relay, const char *peer);
+
+/* ---- full JIDs ------------------------------------------------------- */
+
+/* The session of worker `index` is now the one of this JID.  The sid of the one
+ * it was before is copied to `old` (of SID_SIZE), with its worker; false when
+ * there was none. */
+bool relay_bind(struct relay *relay, const char *jid, int index,
+    const char *sid, char *old, int *old_index);
+/* No longer, if it still is that session. */
+void relay_unbind(struct relay *relay, const char *jid, const char *sid);
+
+#endif

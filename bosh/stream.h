@@ -1,0 +1,20 @@
+/*
+ * The XMPP side of a session: features, SASL, restart, bind, and the stanzas of
+ * a user, most of which the service of the channels answers.  What is to be
+ * said to the client is queued with client_send(); nothing is answered here.
+ */
+#ifndef WAFT_STREAM_H
+#define WAFT_STREAM_H
+
+#include "bosh/body.h"
+#include "common/xmpp/service.h"
+
+struct client;
+
+/* The payload of a request, whole.  Other than COND_NONE ends the session. */
+enum condition stream_apply(struct client *client, const struct body *body);
+
+/* How the service reaches a client and its subscriptions; peers are clients. */
+extern const struct service_ops stream_service_ops;
+
+#endif

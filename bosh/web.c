@@ -1,0 +1,240 @@
+#include "bosh/web.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bosh/body.h"
+#include "bosh/files.h"
+#include "common/base/mem.h"
+#include "common/http/route.h"
+
+#define WEB_LISTEN_MAX 16
+
+#define WEB_ALWAYS                    \
+	"Cache-Control: no-store\r\n" \
+	"X-Content-Type-Options: nosniff\r\n"
+#define WEB_PREFLIGHT                                          \
+	"Access-Control-Allow-Methods: GET, POST, OPTIONS\r\n" \
+	"Access-Control-Allow-Headers: Content-Type, "         \
+	"X-Requested-With\r\n"                                 \
+	"Access-Control-Max-Age: 86400\r\n"
+
+/* The header lines for one origin: ordinary answers, and a preflight's. */
+struct web_cors {
+	const char *origin; /* NULL: whatever the request says */
+	char *headers;
+	char *preflight;
+};
+
+struct web {
+	struct gateway *gateway;
+	const struct conf *conf;
+	struct http_server *servers[WEB_LISTEN_MAX];
+	int n_servers;
+	struct web_cors *cors; /* the first is for origins not listed */
+	size_t n_cors;
+};
+
+/* ---- CORS ------------------------------------------------------------ */
+
+static void
+web_set_cors(struct web_cors *cors, const char *allow)
+{
+	cors->headers = xasprintf("%s%s", allow, WEB_ALWAYS);
+	cors->preflight = xasprintf("%s%s%s", allow, WEB_ALWAYS,
+	    *allow == '\0' ? "" : WEB_PREFLIGHT);
+}
+
+/* `*` has no credentials; a listed origin is echoed (Fetch §3.2). */
+static void
+web_create_cors(struct web *web)
+{
+	const struct conf_strings *origins = &web->conf->bosh.origins;
+	bool all = false;
+	char *allow;
+
+	for (size_t i = 0; i < origins->count; i++)
+		all |= strcmp(origins->list[i], "*") == 0;
+	web->cors = xcalloc(1 + origins->count, sizeof(web->cors[0]));
+	web->n_cors = all ? 1 : 1 + origins->count;
+	web_set_cors(&web->cors[0],
+	    all ? "Access-Control-Allow-Origin: *\r\n" : "");
+	for (size_t i = 1; i < web->n_cors; i++) {
+		web->cors[i].origin = origins->list[i - 1];
+		allow = xasprintf("Access-Control-Allow-Origin: %s\r\n"
+		                  "Access-Control-Allow-Credentials: true\r\n"
+		                  "Vary: Origin\r\n",
+		    web->cors[i].origin);
+		web_set_cors(&web->cors[i], allow);
+		free(allow);
+	}
+}
+
+static const struct web_cors *
+web_cors(const struct web *web, const struct exchange *exchange)
+{
+	struct slice origin;
+
+	if (web->n_cors == 1 ||
+	    !http_header(exchange_head(exchange), "Origin", &origin))
+		return &web->cors[0];
+	for (size_t i = 1; i < web->n_cors; i++)
+		if (slice_is(origin, web->cors[i].origin))
+			return &web->cors[i];
+	return &web->cors[0];
+}
+
+/* ---- BOSH ------------------------------------------------------------ */
+
+static void
+web_reply(struct exchange *exchange, int status, const char *type,
+    const char *headers, const char *text)
+{
+	struct http_reply reply = { .status = status,
+		.type = type,
+		.headers = headers,
+		.body = text,
+		.len = strlen(text) };
+
+	exchange_reply(exchange, &reply);
+}
+
+static void
+web_info(struct exchange *exchange, const struct web_cors *cors)
+{
+	struct slice query = exchange_head(exchange)->query;
+
+	/* Script syntax (XEP-0252): not spoken, said so without a text. */
+	if (query.len >= 3 && memcmp(query.p, "%3C", 3) == 0)
+		web_reply(exchange, 404, NULL, cors->headers, "");
+	else
+		web_reply(exchange, 200, "text/plain; charset=utf-8",
+		    cors->headers,
+		    "This is the BOSH endpoint of waft (XEP-0124). "
+		    "An XMPP client sends its requests here by POST.\n");
+}
+
+static void
+web_bosh(struct web *web, struct exchange *exchange)
+{
+	const struct web_cors *cors = web_cors(web, exchange);
+	struct gateway *gateway = web->gateway;
+	struct arrival *arrival;
+
+	switch (exchange_head(exchange)->method) {
+	case HTTP_POST:
+		arrival = arrival_create(gateway->relay, gateway->index,
+		    exchange, cors->headers);
+		gateway_arrive(gateway, arrival, exchange_body(exchange));
+		break;
+	case HTTP_OPTIONS:
+		web_reply(exchange, 204, NULL, cors->preflight, "");
+		break;
+	case HTTP_GET:
+	case HTTP_HEAD:
+		web_info(exchange, cors);
+		break;
+	default:
+		web_reply(exchange, 405, "text/plain; charset=utf-8",
+		    cors->headers, "BOSH requests are made by POST.\n");
+	}
+}
+
+/* ---- everything else ------------------------------------------------- */
+
+static void
+web_file(struct exchange *exchange, const struct route_args *args UNUSED,
+    void *arg)
+{
+	const struct web *web = arg;
+	struct slice path = exchange_head(exchange)->path;
+	size_t skip = strlen("/demo/");
+
+	if (path.len < skip)
+		web_reply(exchange, 308, NULL, "Location: /demo/\r\n", "");
+	else
+		files_serve(exchange, web->conf->bosh.web,
+		    (struct slice){ path.p + skip, path.len - skip });
+}
+
+static const struct route web_routes[] = {
+	{ HTTP_GET | HTTP_HEAD, "/demo/", web_file },
+	{ HTTP_GET | HTTP_HEAD, "/demo/**", web_file },
+};
+
+static bool
+web_is_bosh(struct slice path)
+{
+	return slice_is(path, "/http-bind") || slice_is(path, "/http-bind/") ||
+	    slice_is(path, "/bosh");
+}
+
+static void
+web_handle(struct exchange *exchange, void *arg)
+{
+	struct web *web = arg;
+
+	if (web_is_bosh(exchange_head(exchange)->path))
+		web_bosh(web, exchange);
+	else
+		route_dispatch(web_routes,
+		    web->conf->bosh.demo ? ARRAY_LEN(web_routes) : 0, exchange,
+		    web);
+}
+
+/* ---- life ------------------------------------------------------------ */
+
+struct web *
+web_create(struct gateway *gateway)
+{
+	struct web *web = xcalloc(1, sizeof(*web));
+
+	web->gateway = gateway;
+	web->conf = gateway->conf;
+	web_create_cors(web);
+	return web;
+}
+
+int
+web_listen(struct web *web, const char *address, const char **why)
+{
+	struct http_server_opts opts = { .loop = web->gateway->loop,
+		.limits = &web->conf->http,
+		.max_body = web->conf->bosh.max_body,
+		.reuse_port = true,
+		.handle = web_handle,
+		.arg = web };
+	struct http_server *server;
+
+	if (web->n_servers == WEB_LISTEN_MAX) {
+		*why = "too many addresses to listen on";
+		return 0;
+	}
+	server = http_listen(&opts, address, why);
+	if (server == NULL)
+		return 0;
+	web->servers[web->n_servers++] = server;
+	return http_server_port(server);
+}
+
+void
+web_drain(struct web *web)
+{
+	for (int i = 0; i < web->n_servers; i++)
+		http_server_drain(web->servers[i]);
+}
+
+void
+web_free(struct web *web)
+{
+	if (web == NULL)
+		return;
+	for (int i = 0; i < web->n_servers; i++)
+		http_server_free(web->servers[i]);
+	for (size_t i = 0; i < web->n_cors; i++) {
+		free(web->cors[i].headers);
+		free(web->cors[i].preflight);
+	}
+	free(web->cors);
+	free(web);
+}
