@@ -8,10 +8,17 @@
  * Not bufferevents, not evhttp: evhttp stops reading while it holds a request.
  * An idle or held connection holds no buffers.
  *
+ * A peer that shuts its sending side has left: what it asked for and is not
+ * answered yet is aborted (XEP-0124 needs a dead poll noticed at once, and the
+ * two look alike); what is answered by then is still written.  Requests read
+ * together with the end reach the handler first.
+ *
  * Life: the handler gets an exchange when its request is complete.  It answers
  * with exchange_reply(), now or on a later turn; that ends the exchange.  If
  * the connection dies first, the abort callback is called (once) and that ends
- * the exchange instead.  After either, the pointer is dead.
+ * the exchange instead.  After either, the pointer is dead.  Aborts come from
+ * an event, a timer, LOOP_FLUSH or http_server_free(), never from inside
+ * exchange_reply() or a handler.
  */
 #ifndef WAFT_HTTP_CONN_H
 #define WAFT_HTTP_CONN_H
@@ -44,10 +51,12 @@ struct http_server *http_listen(const struct http_server_opts *opts,
     const char *address, const char **why);
 /* The port it listens on. */
 int http_server_port(const struct http_server *server);
-/* Stops accepting; connections end after their last answer. */
+/* Stops accepting; idle connections end, others after their last answer, which
+ * says so.  Done when http_server_connections() is 0. */
 void http_server_drain(struct http_server *server);
 int http_server_connections(const struct http_server *server);
-/* Closes all connections (aborting their exchanges) and frees. */
+/* Closes all connections (aborting their exchanges) and frees.  Not from a
+ * handler or an abort. */
 void http_server_free(struct http_server *server);
 
 /* ---- the request: valid until the handler returns -------------------- */
@@ -70,7 +79,12 @@ struct http_reply {
 	bool close; /* close the connection after it */
 };
 
-/* HEAD gets the headers alone.  Content-Length is always there. */
+/*
+ * HEAD gets the headers alone.  Content-Length is always there, but for 204 and
+ * 304; Date and Connection are added too.  Answers to later requests of the
+ * connection are kept until its turn has come.  A peer that leaves more than
+ * write_queue bytes unread is cut; one answer may be larger when it is alone.
+ */
 void exchange_reply(struct exchange *exchange, const struct http_reply *reply);
 /* A short text/plain answer with a final newline added. */
 void exchange_reply_text(struct exchange *exchange, int status,

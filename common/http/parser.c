@@ -65,7 +65,6 @@ static const unsigned char parser_class[256] = {
 #define PARSER_ONES 0x0101010101010101ULL
 #define PARSER_TOPS 0x8080808080808080ULL
 
-/* Why a head is refused; kept apart so that the parser passes one pointer. */
 struct parser {
 	const char *p;
 	const char *end;

@@ -55,7 +55,7 @@ enum http_parse {
 
 /*
  * HTTP_DONE: *used bytes are the head with its empty line.  HTTP_REFUSED:
- * *status (400, 431, 501, 505) and *why (static) say what to answer before
+ * *status (400, 417, 431, 501, 505) and *why (static) say what to answer before
  * closing.  Head over max bytes: 431.
  */
 enum http_parse http_parse_head(const char *data, size_t len, size_t max,

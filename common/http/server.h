@@ -65,6 +65,8 @@ struct exchange {
 	bool keep_alive;
 };
 
+STAILQ_HEAD(exchanges, exchange);
+
 struct conn {
 	struct http_server *server;
 	LIST_ENTRY(conn) entry;
@@ -72,7 +74,7 @@ struct conn {
 	long long deadline_ms;
 	struct event event;
 	struct deferred flush;
-	STAILQ_HEAD(, exchange) exchanges; /* unanswered or not yet in turn */
+	struct exchanges exchanges; /* unanswered or not yet in turn */
 	struct out *out;
 	struct partial *partial;
 	size_t kept; /* bytes of answers that wait their turn */
@@ -95,11 +97,12 @@ struct conn {
 };
 
 TAILQ_HEAD(conn_queue, conn);
+LIST_HEAD(conns, conn);
 
 struct http_server {
 	struct http_server_opts opts;
 	struct event_base *base;
-	LIST_HEAD(, conn) conns;
+	struct conns conns;
 	int n_conns;
 	int fd;
 	int reserve_fd; /* given up to take and close what EMFILE leaves */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -25,6 +26,7 @@ static int n_held;
 static int n_handled;
 static int n_aborted;
 static int n_sends;
+static int n_looks; /* at a connection that is not read */
 static struct exchange *answer_on_abort;
 static char seen_peer[64];
 
@@ -33,6 +35,14 @@ send(int fd, const void *data, size_t len, int flags)
 {
 	n_sends++;
 	return sendto(fd, data, len, flags, NULL, 0);
+}
+
+int
+getsockopt(int fd, int level, int name, void *restrict value,
+    socklen_t *restrict len)
+{
+	n_looks++;
+	return (int)syscall(SYS_getsockopt, fd, level, name, value, len);
 }
 
 /* ---- the handler ----------------------------------------------------- */
@@ -305,7 +315,7 @@ setup(UNUSED void **state)
 		.connections_max = 100,
 		.write_queue = 1 << 20,
 		.pipeline_max = 16 };
-	n_held = n_handled = n_aborted = n_sends = 0;
+	n_held = n_handled = n_aborted = n_sends = n_looks = 0;
 	answer_on_abort = NULL;
 	loop = loop_create();
 	server = listen_on("127.0.0.1:0", false, loop);
@@ -448,6 +458,20 @@ TEST(past_the_pipelines_limit_nothing_is_read_until_an_answer)
 	for (int i = 1; i < n_held; i++)
 		answer(held[i], "");
 	UNTIL(client_has(&client, "late"));
+	client_close(&client);
+}
+
+TEST(unread_requests_past_the_limit_cost_no_turns)
+{
+	struct client client = client_open();
+
+	fill_pipeline(&client);
+	n_looks = 0;
+	turns(50);
+	assert_true(n_looks <= 1);
+	client_send(&client, GET("/hold"));
+	turns(50);
+	assert_true(n_looks <= 2);
 	client_close(&client);
 }
 
@@ -776,6 +800,42 @@ TEST(a_reader_may_be_slow)
 	client_close(&client);
 }
 
+TEST(a_slow_reader_is_given_time_as_long_as_it_reads)
+{
+	struct client client = client_open();
+	long long deadline_ms;
+
+	client_send(&client, GET("/size/9000000"));
+	UNTIL(the_conn() != NULL && the_conn()->blocked);
+	assert_int_equal(the_conn()->wait, CONN_WAIT_IDLE);
+	deadline_ms = the_conn()->deadline_ms;
+	turn();
+	UNTIL((client_receive(&client), the_conn()->deadline_ms > deadline_ms));
+	assert_true(the_conn()->blocked);
+	client_close(&client);
+}
+
+TEST(kept_answers_count_as_unread)
+{
+	struct client client = client_open();
+	char *large = xmalloc(600000);
+
+	for (int i = 0; i < 3; i++)
+		client_send(&client, GET("/hold"));
+	UNTIL(n_held == 3);
+	memset(large, 'x', 599999);
+	large[599999] = '\0';
+	answer(held[1], large);
+	turns(3);
+	assert_int_equal(http_server_connections(server), 1);
+	answer(held[2], large);
+	turns(1);
+	assert_int_equal(http_server_connections(server), 0);
+	assert_int_equal(n_aborted, 1);
+	free(large);
+	client_close(&client);
+}
+
 TEST(who_does_not_read_is_cut)
 {
 	struct client client = client_open();
@@ -955,6 +1015,7 @@ main(void)
 		CONN_TEST(a_reset_is_noticed_in_that_turn),
 		CONN_TEST(
 		    past_the_pipelines_limit_nothing_is_read_until_an_answer),
+		CONN_TEST(unread_requests_past_the_limit_cost_no_turns),
 		CONN_TEST(
 		    a_close_and_a_reset_are_noticed_past_the_pipelines_limit),
 		CONN_TEST(a_request_may_come_byte_by_byte),
@@ -976,6 +1037,8 @@ main(void)
 		CONN_TEST(an_idle_connection_is_closed_without_a_word),
 		CONN_TEST(connections_past_the_limit_are_told),
 		CONN_TEST(a_reader_may_be_slow),
+		CONN_TEST(a_slow_reader_is_given_time_as_long_as_it_reads),
+		CONN_TEST(kept_answers_count_as_unread),
 		CONN_TEST(who_does_not_read_is_cut),
 		CONN_TEST(who_stops_reading_is_cut_in_the_end),
 		CONN_TEST(a_drained_server_answers_what_it_holds),
