@@ -36,7 +36,7 @@ UNIT = $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all clean distclean tests unit check check-asan fuzz fuzz-programs \
-	fresh deps demo format format-check lint layers install asan
+	fresh deps demo bench format format-check lint layers install asan
 
 all: $(BINS)
 
@@ -170,6 +170,19 @@ DEMO = $(B)/demo/strophe.js $(patsubst web/demo/%,$(B)/demo/%,$(wildcard web/dem
 demo: all $(DEMO)
 	@sh packaging/deps demo
 	@exec /usr/bin/python3 demo/demo.py $(B)
+
+# ---- the bench -----------------------------------------------------------
+
+# Needs nothing of waft's own: it is built alone.
+LOAD = $(B)/bench/load
+$(LOAD): $(call obj,$(wildcard bench/*.c))
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+# make bench BENCH="--quick --only bosh": see docs/bench.md.
+bench: all $(LOAD)
+	@sh packaging/deps bench
+	@exec /usr/bin/python3 bench/bench.py $(B) $(BENCH)
 
 clean:
 	rm -rf build build-asan build-fuzz
