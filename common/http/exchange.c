@@ -115,11 +115,12 @@ conn_closes(struct conn *conn)
 static void
 conn_advance(struct conn *conn)
 {
-	struct exchange *exchange;
+	struct exchange *exchange = STAILQ_FIRST(&conn->exchanges);
+	struct exchange *next;
 
-	while (!conn->gone &&
-	    (exchange = STAILQ_FIRST(&conn->exchanges)) != NULL &&
-	    exchange->reply != NULL) {
+	for (; exchange != NULL && exchange->reply != NULL && !conn->gone;
+	     exchange = next) {
+		next = STAILQ_NEXT(exchange, entry);
 		if (conn->out == NULL)
 			conn->out = out_create(conn->server, 0);
 		conn->out =

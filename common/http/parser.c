@@ -10,10 +10,10 @@ enum {
 	PARSER_HOST = 8    /* of an authority without user and without comma */
 };
 
-#define T PARSER_TOKEN | PARSER_VALUE | PARSER_TARGET
-#define H PARSER_HOST | PARSER_VALUE | PARSER_TARGET
-#define A PARSER_TOKEN | PARSER_HOST | PARSER_VALUE | PARSER_TARGET
-#define V PARSER_VALUE | PARSER_TARGET
+#define T (PARSER_TOKEN | PARSER_VALUE | PARSER_TARGET)
+#define H (PARSER_HOST | PARSER_VALUE | PARSER_TARGET)
+#define A (T | PARSER_HOST)
+#define V (PARSER_VALUE | PARSER_TARGET)
 
 static const unsigned char parser_class[256] = {
 	['\t'] = PARSER_VALUE,

@@ -150,8 +150,10 @@ reply_digits(char *to, int number)
 static const char *
 reply_date(struct http_server *server)
 {
-	static const char days[] = "SunMonTueWedThuFriSat";
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu",
+		"Fri", "Sat" };
+	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May",
+		"Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
 	time_t now = time(NULL);
 	struct tm tm;
 	char *date = server->date;
@@ -161,9 +163,9 @@ reply_date(struct http_server *server)
 	server->date_s = now;
 	gmtime_r(&now, &tm);
 	memcpy(date, "Date: ddd, dd mmm yyyy hh:mm:ss GMT\r\n", 38);
-	memcpy(date + 6, days + 3 * tm.tm_wday, 3);
+	memcpy(date + 6, days[tm.tm_wday], 3);
 	reply_digits(date + 11, tm.tm_mday);
-	memcpy(date + 14, months + 3 * tm.tm_mon, 3);
+	memcpy(date + 14, months[tm.tm_mon], 3);
 	reply_digits(date + 18, (tm.tm_year + 1900) / 100);
 	reply_digits(date + 20, tm.tm_year);
 	reply_digits(date + 23, tm.tm_hour);

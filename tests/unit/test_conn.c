@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -357,11 +358,17 @@ TEST(a_request_is_answered_with_the_exact_bytes)
 TEST(every_answer_has_a_date)
 {
 	struct client client = client_open();
+	struct tm tm = { 0 };
+	char date[64];
 
 	client_send(&client, GET("/echo"));
 	UNTIL((client_receive(&client), client.len > 0));
 	assert_memory_equal(client.in, "HTTP/1.1 200 OK\r\nDate: ", 23);
-	assert_int_equal(client.in[26], ',');
+	assert_non_null(
+	    strptime(client.in + 23, "%a, %d %b %Y %H:%M:%S GMT", &tm));
+	assert_true(llabs((long long)(time(NULL) - timegm(&tm))) <= 2);
+	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+	assert_memory_equal(client.in + 23, date, strlen(date));
 	client_close(&client);
 }
 
