@@ -167,5 +167,6 @@ struct store {
 };
 
 extern const struct store_ops store_memory;
+extern const struct store_ops store_sqlite;
 
 #endif

@@ -322,12 +322,15 @@ ledger_add(struct ledger *ledger, const struct entry *entry)
 	if (entry->kind == ENTRY_DELETE) {
 		channel->deleted_seq = entry->seq;
 		channel->items = 0;
+		/* Its number may be gone by the time it is needed again. */
+		channel->row = 0;
 	}
 	if (entry->kind != ENTRY_ITEM)
 		return;
 	channel->last_seq = entry->seq;
 	channel->last_ms = entry->time_ms;
-	channel->items++;
+	if (channel->items++ == 0)
+		channel->oldest_ms = entry->time_ms;
 	if (ledger->ttl_ms > 0) {
 		ledger_key(entry->channel, entry->id, undo->key);
 		ledger_keep(ledger, undo->key,

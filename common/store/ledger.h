@@ -11,6 +11,7 @@
 #ifndef WAFT_STORE_LEDGER_H
 #define WAFT_STORE_LEDGER_H
 
+#include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/store/store.h"
 
@@ -26,7 +27,12 @@ struct ledger_channel {
 	int64_t last_ms;
 	uint64_t items; /* stored now; the backend counts down */
 	bool stored;    /* published to or created, and not deleted since */
-	bool due;       /* the backend's mark: may have something to trim */
+
+	/* The backend's, for retention. */
+	TAILQ_ENTRY(ledger_channel) due_entry;
+	const struct conf_class *class;
+	int64_t oldest_ms; /* of its oldest item; 0: not known */
+	int64_t due_ms;    /* look for what to trim then; 0: not in the list */
 	char name[];
 };
 

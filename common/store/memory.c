@@ -434,7 +434,10 @@ memory_channels(struct store *store, struct request *request)
 	qsort(list, n, sizeof(*list), memory_by_name);
 	for (size_t i = 0; i < n && i < asked->max; i++)
 		request_add_channel(request,
-		    &(struct channel_info){ list[i]->name, list[i]->last_seq,
+		    &(struct channel_info){ list[i]->name,
+		        list[i]->last_seq > list[i]->deleted_seq ?
+		            list[i]->last_seq :
+		            0,
 		        list[i]->last_ms, list[i]->items });
 	free(list);
 	if (asked->one && asked->count == 0)

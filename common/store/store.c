@@ -10,6 +10,7 @@
 
 static const struct store_ops *const store_engines[] = {
 	&store_memory,
+	&store_sqlite,
 };
 
 struct store *

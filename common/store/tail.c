@@ -161,6 +161,19 @@ tail_put(struct tail *tail, struct entry **entries, size_t count)
 	}
 }
 
+void
+tail_skip(struct tail *tail, uint64_t newest)
+{
+	pthread_mutex_lock(&tail->lock);
+	while (tail->count != 0)
+		entry_unref(*tail_slot(tail, --tail->count));
+	tail->bytes = 0;
+	tail->floor = newest;
+	atomic_store(&tail->newest, newest);
+	tail_ring(tail);
+	pthread_mutex_unlock(&tail->lock);
+}
+
 uint64_t
 tail_newest(const struct tail *tail)
 {

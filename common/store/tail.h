@@ -22,6 +22,8 @@ void tail_free(struct tail *tail);
 /* Entries ordered by seq, all newer than newest; references are taken.  Tells
  * the followers. */
 void tail_put(struct tail *tail, struct entry **entries, size_t count);
+/* Entries up to newest were missed: the ring begins anew behind it. */
+void tail_skip(struct tail *tail, uint64_t newest);
 /* Any thread. */
 uint64_t tail_newest(const struct tail *tail);
 /* See store_tail(). */
