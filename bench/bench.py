@@ -1,0 +1,395 @@
+#!/usr/bin/python3
+"""make bench: the same work on waft and on what one would use instead, in one run.
+
+usage: bench.py [BUILD_DIRECTORY] [--runs N] [--quick] [--only SECTION]... [--json FILE]
+
+Sections: xmpp, bosh, idle, publish, ready.  docs/bench.md says what each row means.
+"""
+
+import argparse
+import contextlib
+import datetime
+import http.client
+import json
+import os
+import pathlib
+import platform
+import shutil
+import signal
+import statistics
+import sys
+import tempfile
+import time
+
+from rig import (BARE, BOSH_DOMAIN, PEERS, PUBSUB, PUSH, SECRET, Load, Waft,
+                 disk_syncs, measured, prosody, pss_kb)
+
+USERS = 200
+SESSIONS = 500
+IDLE_SESSIONS = 1000
+TEXT = 200
+ITEM = 300
+CHANNELS = 1000
+STORED_ITEMS = 100_000
+STORED_SUBSCRIPTIONS = 10_000
+
+
+class Bench:
+    def __init__(self, build, directory, scale):
+        self.build = build
+        self.directory = directory
+        self.scale = scale
+        self.rows = {}      # (section, row) -> [result of each run]
+        self.count = 0
+
+    @property
+    def load(self):
+        return self.build / "bench" / "load"
+
+    def folder(self):
+        self.count += 1
+        return self.directory / str(self.count)
+
+    def messages(self, count):
+        return max(int(count * self.scale), 4)
+
+    def add(self, section, row, **result):
+        self.rows.setdefault((section, row), []).append(result)
+        print(f"  {section:8} {row:28} " + "  ".join(
+            f"{name}={show(value)}" for name, value in result.items()), flush=True)
+
+    def get(self, section, row, name):
+        """The median of the runs; None where there is none."""
+        values = [result[name] for result in self.rows.get((section, row), [])
+                  if result.get(name) is not None]
+        return statistics.median(values) if values else None
+
+
+def show(value):
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value
+    digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 20 else 2
+    return f"{value:,.{digits}f}"
+
+
+# ---- fan-out -------------------------------------------------------------------
+
+def fanout(bench, section, row, pids, **options):
+    """One run of the load generator; pids: server and/or waft."""
+    with Load(bench.load, size=TEXT, **options) as load:
+        report = measured(load, pids)
+    got = report["deliveries"]
+    if got != report["expected"] or report["errors"]:
+        print(f"  {section} {row}: {got} of {report['expected']} delivered, "
+              f"{report['errors']} errors", flush=True)
+    result = {"rate": got / report["seconds"]}
+    for label in pids:
+        result[f"{label}_us"] = report["cpu_us"][label] / got
+    result["p50"], result["p99"] = report["p50_ms"], report["p99_ms"]
+    if report["responses"]:
+        result["joined"] = got / report["responses"]
+    result["repeats"] = report["repeats"]
+    bench.add(section, row, **result)
+
+
+def xmpp(bench):
+    """One component's messages to 200 users who are logged in over c2s."""
+    for name, (make, domain) in PEERS.items():
+        def receivers(server):
+            return {"receive": "c2s", "clients": USERS, "domain": domain,
+                    "server": f"127.0.0.1:{server.c2s_port}"}
+
+        def component(server):
+            return {"component": f"127.0.0.1:{server.component_port}",
+                    "name": BARE, "secret": SECRET}
+
+        with make(bench.folder()) as server:
+            fanout(bench, "xmpp", f"{name} bare component", {"server": server.pid},
+                   **receivers(server), **component(server), send="direct",
+                   count=bench.messages(20000), window=2000)
+        with make(bench.folder()) as server:
+            fanout(bench, "xmpp", f"{name} mod_pubsub", {"server": server.pid},
+                   **receivers(server), **component(server), send="pubsub",
+                   service=PUBSUB, node="bench", count=bench.messages(100), window=10)
+        with make(bench.folder()) as server, \
+                Waft(bench.build, "waft-component", bench.folder(),
+                     server.component_port) as waft:
+            fanout(bench, "xmpp", f"{name} waft",
+                   {"server": server.pid, "waft": waft.pid},
+                   **receivers(server), send="http", control=waft.control,
+                   service=PUSH, node="bench", count=bench.messages(100), window=10)
+
+
+def bosh(bench):
+    """One publish to 500 BOSH sessions; 1 and 20 publishes outstanding."""
+    for window, peers, own in ((1, 20, 60), (20, 60, 200)):
+        for name, (make, domain) in PEERS.items():
+            with make(bench.folder()) as server:
+                fanout(bench, "bosh", f"{name} w{window}", {"server": server.pid},
+                       receive="bosh", clients=SESSIONS, domain=domain,
+                       server=f"127.0.0.1:{server.http_port}", path=server.bosh_path,
+                       component=f"127.0.0.1:{server.component_port}", name=BARE,
+                       secret=SECRET, send="pubsub", service=PUBSUB, node="bench",
+                       count=bench.messages(peers), window=window)
+        with Waft(bench.build, "waft-bosh", bench.folder()) as waft:
+            fanout(bench, "bosh", f"waft w{window}", {"waft": waft.pid},
+                   receive="bosh", clients=SESSIONS, domain=BOSH_DOMAIN,
+                   server=f"127.0.0.1:{waft.listen}", path="/http-bind", send="http",
+                   control=waft.control, service=BOSH_DOMAIN, node="bench",
+                   count=bench.messages(own), window=window)
+
+
+# ---- memory --------------------------------------------------------------------
+
+def idle_of(bench, row, pid, **options):
+    """Sessions that are bound, with a request held, and nothing else."""
+    settle = 2
+    time.sleep(settle)
+    before = pss_kb(pid)
+    with Load(bench.load, receive="bosh", send="none", clients=IDLE_SESSIONS,
+              **options) as load:
+        load.ready()
+        time.sleep(settle)
+        after = pss_kb(pid)
+    bench.add("idle", row, kb=(after - before) / IDLE_SESSIONS,
+              before_mb=before / 1024, after_mb=after / 1024)
+
+
+def idle(bench):
+    for name, (make, domain) in PEERS.items():
+        with make(bench.folder()) as server:
+            idle_of(bench, name, server.pid, domain=domain,
+                    server=f"127.0.0.1:{server.http_port}", path=server.bosh_path)
+    with Waft(bench.build, "waft-bosh", bench.folder()) as waft:
+        idle_of(bench, "waft", waft.pid, domain=BOSH_DOMAIN,
+                server=f"127.0.0.1:{waft.listen}", path="/http-bind")
+
+
+# ---- publish -------------------------------------------------------------------
+
+def flood(bench, waft, connections, batch, seconds, count=0):
+    with Load(bench.load, "--flood", control=waft.control, connections=connections,
+              batch=batch, channels=CHANNELS, size=ITEM, seconds=seconds,
+              count=count) as load:
+        report = measured(load, {"waft": waft.pid})
+    if report["errors"]:
+        print(f"  publish: {report['errors']} calls refused", flush=True)
+    return report
+
+
+def publish(bench):
+    """Nobody listens; each item is on disk before its answer."""
+    seconds = max(3 * bench.scale, 0.5)
+    for connections, batch in ((1, 1), (32, 1), (32, 100)):
+        folder = bench.folder()
+        with Waft(bench.build, "waft-bosh", folder) as waft:
+            syncs = disk_syncs(folder, 1)
+            report = flood(bench, waft, connections, batch, seconds)
+        bench.add("publish", f"{connections} x {batch}",
+                  rate=report["items"] / report["seconds"],
+                  waft_us=report["cpu_us"]["waft"] / report["items"],
+                  p50=report["p50_ms"], p99=report["p99_ms"], syncs=syncs)
+
+
+# ---- start ---------------------------------------------------------------------
+
+def fill(bench, waft):
+    """Items and subscriptions; what is there already is left out by the id."""
+    flood(bench, waft, 32, 100, 120, STORED_ITEMS)
+    connection = http.client.HTTPConnection(waft.control)
+    for number in range(STORED_SUBSCRIPTIONS):
+        connection.request(
+            "POST", f"/channels/c{number % CHANNELS}/subscriptions/",
+            json.dumps({"jid": f"u{number}@localhost"}),
+            {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status not in (200, 201):
+            raise RuntimeError(f"subscription refused: {answer.status} {text}")
+    connection.close()
+
+
+def ready(bench):
+    """From exec to event=ready over a full store."""
+    with prosody(bench.folder()) as server:
+        for program in ("waft-component", "waft-bosh"):
+            waft = Waft(bench.build, program, bench.folder(), server.component_port)
+            try:
+                bench.add("ready", f"{program} empty", ms=waft.start() * 1000)
+                fill(bench, waft)
+                waft.stop()
+                bench.add("ready", f"{program} full", ms=waft.start() * 1000)
+            finally:
+                waft.stop()
+
+
+SECTIONS = {"xmpp": xmpp, "bosh": bosh, "idle": idle, "publish": publish,
+            "ready": ready}
+
+
+# ---- the report ----------------------------------------------------------------
+
+COLUMNS = {
+    "xmpp": (("delivered/s", "rate"), ("server µs", "server_us"), ("waft µs", "waft_us"),
+             ("p50 ms", "p50"), ("p99 ms", "p99")),
+    "bosh": (("delivered/s", "rate"), ("server µs", "server_us"), ("waft µs", "waft_us"),
+             ("joined", "joined"), ("p50 ms", "p50"), ("p99 ms", "p99")),
+    "idle": (("KB a session", "kb"), ("MB before", "before_mb"), ("MB after", "after_mb")),
+    "publish": (("items/s", "rate"), ("waft µs", "waft_us"), ("p50 ms", "p50"),
+                ("p99 ms", "p99"), ("disk syncs/s", "syncs")),
+    "ready": (("ms", "ms"),),
+}
+TITLES = {
+    "xmpp": f"XMPP fan-out to {USERS} c2s users",
+    "bosh": f"BOSH fan-out to {SESSIONS} sessions, w publishes outstanding",
+    "idle": f"Memory (PSS) of an idle BOSH session, {IDLE_SESSIONS} sessions",
+    "publish": "Publishing, connections x items a call, each on disk before its answer",
+    "ready": f"Start to ready, {STORED_ITEMS:,} items and "
+             f"{STORED_SUBSCRIPTIONS:,} subscriptions",
+}
+
+
+def table(bench, section):
+    columns = COLUMNS[section]
+    lines = [["", *(title for title, _ in columns)]]
+    for where, row in bench.rows:
+        if where == section:
+            lines.append([row, *(show(bench.get(section, row, name))
+                                 for _, name in columns)])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    lines.insert(1, ["-" * width for width in widths])
+    print(f"\n{TITLES[section]}\n")
+    for line in lines:
+        print("| " + " | ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths))) + " |")
+
+
+# waft's row against a peer's: section, title, figure, waft, peer.
+RATIOS = [
+    *(("xmpp", f"{name}: {title}", "rate", f"{name} waft", f"{name} {peer}")
+      for name in PEERS
+      for title, peer in (("rate, waft : bare component", "bare component"),
+                          ("rate, waft : mod_pubsub", "mod_pubsub"))),
+    *(("bosh", f"w{w}: rate, waft : {name}", "rate", f"waft w{w}", f"{name} w{w}")
+      for w in (1, 20) for name in PEERS),
+    *(("bosh", f"w{w}: CPU, waft : {name}", "cpu", f"waft w{w}", f"{name} w{w}")
+      for w in (1, 20) for name in PEERS),
+    *(("idle", f"memory, waft : {name}", "kb", "waft", name) for name in PEERS),
+]
+
+
+def ratio(bench, section, figure, ours, theirs):
+    if figure == "cpu":
+        a, b = bench.get(section, ours, "waft_us"), bench.get(section, theirs, "server_us")
+    else:
+        a, b = (bench.get(section, row, figure) for row in (ours, theirs))
+    return a / b if a is not None and b else None
+
+
+def ratios(bench):
+    lines = []
+    for section, title, figure, ours, theirs in RATIOS:
+        value = ratio(bench, section, figure, ours, theirs)
+        if value is not None:
+            lines.append(f"  {section:5} {title:44} {value:8.2f} : 1")
+    if lines:
+        print("\nRatios\n\n" + "\n".join(lines))
+
+
+def targets(bench):
+    """(what, measured, bound, at most or at least)"""
+    syncs = bench.get("publish", "1 x 1", "syncs")
+    one = bench.get("publish", "1 x 1", "rate")
+    yield "BOSH w1: waft's µs a stanza", bench.get("bosh", "waft w1", "waft_us"), 18, "<="
+    yield "BOSH w20: waft's µs a stanza", bench.get("bosh", "waft w20", "waft_us"), 8, "<="
+    yield "idle BOSH session, KB of PSS", bench.get("idle", "waft", "kb"), 6, "<="
+    for name in PEERS:
+        yield (f"XMPP through {name}: waft's µs a stanza",
+               bench.get("xmpp", f"{name} waft", "waft_us"), 2, "<=")
+        yield (f"XMPP through {name}: rate, % of the bare component's",
+               percent(ratio(bench, "xmpp", "rate", f"{name} waft",
+                             f"{name} bare component")), 95, ">=")
+    yield "publish 32 x 1, items/s", bench.get("publish", "32 x 1", "rate"), 20000, ">="
+    yield "publish 32 x 100, items/s", bench.get("publish", "32 x 100", "rate"), 30000, ">="
+    yield ("publish 1 x 1, % of the disk's syncs",
+           percent(one / syncs if one and syncs else None), 60, ">=")
+    for program in ("waft-component", "waft-bosh"):
+        yield f"{program} ready, ms", bench.get("ready", f"{program} full", "ms"), 200, "<="
+
+
+def percent(value):
+    return None if value is None else 100 * value
+
+
+def verdicts(bench):
+    print("\nTargets\n")
+    for what, value, bound, sense in targets(bench):
+        if value is None:
+            verdict = "not measured"
+        elif value <= bound if sense == "<=" else value >= bound:
+            verdict = "met"
+        else:
+            verdict = "missed"
+        print(f"  {what:52} {show(value):>10}  {sense} {bound:<7,} {verdict}")
+
+
+def machine():
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30
+    return (f"{datetime.date.today()}, {os.cpu_count()} cores, {memory} GB, "
+            f"{platform.system()} {platform.release()}, loopback")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", nargs="?", default="build", type=pathlib.Path)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="one short run")
+    parser.add_argument("--only", action="append", choices=list(SECTIONS))
+    parser.add_argument("--json", type=pathlib.Path, help="all results, to this file")
+    return parser.parse_args()
+
+
+def interrupt(number, _):
+    raise KeyboardInterrupt(number)
+
+
+def main():
+    options = arguments()
+    signal.signal(signal.SIGTERM, interrupt)
+    build = options.build.resolve()
+    # Beside the build, not in /tmp, which may be memory: fsync has to mean it.
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=build))
+    bench = Bench(build, directory, 0.25 if options.quick else 1)
+    failed = 0
+    try:
+        for number in range(1 if options.quick else options.runs):
+            for name in options.only or SECTIONS:
+                print(f"run {number + 1}: {name}", flush=True)
+                try:
+                    SECTIONS[name](bench)
+                except (RuntimeError, AssertionError, OSError) as problem:
+                    failed += 1
+                    print(f"  {name} failed: {problem}", flush=True)
+    except KeyboardInterrupt:
+        print("\ninterrupted", flush=True)
+    finally:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(directory)
+    print(f"\n{machine()}; median of {1 if options.quick else options.runs}")
+    for section in SECTIONS:
+        if any(where == section for where, _ in bench.rows):
+            table(bench, section)
+    ratios(bench)
+    verdicts(bench)
+    if options.json:
+        options.json.write_text(json.dumps(
+            [{"section": where, "row": row, "runs": runs}
+             for (where, row), runs in bench.rows.items()], indent=1))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
