@@ -6,11 +6,15 @@
 #include <event2/event.h>
 
 #include "common/base/log.h"
+#include "common/base/stat.h"
 #include "common/channel/channel.h"
 #include "common/channel/item.h"
 #include "common/control/call.h"
 
 #define ITEMS_WAIT_MAX_S 600
+
+static struct stat_metric items_waiting = STAT_GAUGE("waft_control_waiting",
+    "Requests that wait for the next item", NULL);
 
 /*
  * First the store is read.  If it has nothing and the caller would wait, a sub
@@ -56,6 +60,7 @@ items_end(struct items_wait *wait, struct control *control)
 	if (wait->waiting) {
 		TAILQ_REMOVE(&control->waits, wait, entry);
 		wait->waiting = false;
+		stat_add(&items_waiting, -1);
 		sub_clear(&wait->sub);
 		event_del(wait->timer);
 		loop_defer_cancel(control->loop, &wait->answer);
@@ -162,6 +167,7 @@ items_begin_wait(struct items_wait *wait)
 		fatal(EX_OSERR, "control.event", "reason=memory");
 	TAILQ_INSERT_TAIL(&control->waits, wait, entry);
 	wait->waiting = true;
+	stat_add(&items_waiting, 1);
 	sub_init(&wait->sub, control->opts.worker, wait->channel, &items_ops,
 	    wait->after);
 }

@@ -150,7 +150,7 @@ route_refuse(struct exchange *exchange, int allowed, bool bad)
 	if (bad)
 		exchange_reply_text(exchange, 400, "a bad escape in the path");
 	else if (allowed == 0)
-		exchange_reply_text(exchange, 404, "there is nothing here");
+		exchange_reply_text(exchange, 404, "Not Found");
 	else if (exchange_head(exchange)->method == HTTP_OTHER)
 		exchange_reply_text(exchange, 501, "this method is unknown");
 	else
