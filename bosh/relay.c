@@ -80,8 +80,10 @@ arrival_aborted(void *arg)
 {
 	struct arrival *arrival = arg;
 
-	if (arrival->client != NULL)
+	if (arrival->client != NULL) {
 		gateway_aborted(arrival);
+		arrival_unref(arrival);
+	}
 	arrival_unref(arrival);
 }
 
