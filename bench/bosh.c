@@ -115,7 +115,7 @@ bosh_count(struct bosh_user *user, const char *body, size_t len)
 	struct tally *tally = &user->load->tally;
 	uint64_t before = tally->deliveries;
 
-	(void)tally_scan(tally, body, len);
+	(void)tally_scan(tally, user->number, body, len);
 	if (tally->deliveries > before)
 		tally->responses++;
 	else if (tool_find(body, len, "terminate") != NULL)

@@ -67,7 +67,8 @@ c2s_input(struct net_conn *conn)
 		c2s_login(user);
 	else
 		net_consume(conn,
-		    tally_scan(&user->load->tally, conn->in, conn->in_len));
+		    tally_scan(&user->load->tally, user->number, conn->in,
+		        conn->in_len));
 }
 
 static void

@@ -108,7 +108,7 @@ load_prepare(struct load *load)
 
 	load->jids = tool_calloc(clients + 1, sizeof *load->jids);
 	tally_init(&load->tally, load->sender ? load->options.count : 0,
-	    load->sender == &direct_sender ? 1 : clients);
+	    load->sender == &direct_sender ? 1 : clients, clients);
 	if (load->sender != NULL) {
 		load->sender->start(load);
 		while (!load->is_sender_ready)

@@ -1,5 +1,6 @@
 #include "bench/tally.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +11,14 @@
 #define TALLY_HEAD "[waft:"
 
 void
-tally_init(struct tally *tally, uint32_t count, uint32_t per)
+tally_init(struct tally *tally, uint32_t count, uint32_t per,
+    uint32_t receivers)
 {
 	memset(tally, 0, sizeof *tally);
 	tally->count = count;
 	tally->per = per;
 	tally->got = tool_calloc(count + 1, sizeof *tally->got);
+	tally->seen = tool_calloc(receivers + 1, count / 8 + 1);
 }
 
 void
@@ -43,14 +46,29 @@ tally_hex(const char *p, int digits)
 	return value;
 }
 
+/* True: it has been there before. */
+static bool
+tally_has_seen(struct tally *tally, uint32_t receiver, uint64_t seq)
+{
+	unsigned char *byte =
+	    tally->seen + (size_t)receiver * (tally->count / 8 + 1) + seq / 8;
+	unsigned char bit = (unsigned char)(1u << seq % 8);
+
+	if ((*byte & bit) != 0)
+		return true;
+	*byte |= bit;
+	return false;
+}
+
 static void
-tally_count(struct tally *tally, const char *mark, uint64_t now)
+tally_count(struct tally *tally, uint32_t receiver, const char *mark,
+    uint64_t now)
 {
 	uint64_t seq = tally_hex(mark + 6, 8);
 
 	if (seq >= tally->count)
 		tool_die("a mark that was never sent: %.32s", mark);
-	if (tally->got[seq] == tally->per) {
+	if (tally_has_seen(tally, receiver, seq)) {
 		tally->repeats++;
 		return;
 	}
@@ -62,7 +80,7 @@ tally_count(struct tally *tally, const char *mark, uint64_t now)
 }
 
 size_t
-tally_scan(struct tally *tally, const char *data, size_t len)
+tally_scan(struct tally *tally, uint32_t receiver, const char *data, size_t len)
 {
 	const char *p = data, *end = data + len, *mark;
 	uint64_t now = 0;
@@ -72,7 +90,7 @@ tally_scan(struct tally *tally, const char *data, size_t len)
 			return (size_t)(mark - data);
 		if (now == 0)
 			now = tool_now_ns();
-		tally_count(tally, mark, now);
+		tally_count(tally, receiver, mark, now);
 		p = mark + TALLY_MARK;
 	}
 	/* All but what may be the beginning of a head. */
