@@ -266,11 +266,11 @@ link_retry(struct link *link, bool was_up, const char *text)
 	wait.tv_usec = ms % 1000 * 1000;
 	event_add(link->retry_event, &wait);
 	log_warn("link.down",
-	    "domain=%s server=%s:%d reason=%s text=%s retry_ms=%lld%s%s",
+	    "domain=%s server=%s:%d reason=%s text=%s retry_ms=%lld%s%s%s",
 	    LOGQ(link->conf->domain), LOGQ(link->conf->host), link->conf->port,
 	    link_end_name(link->end), LOGQ(text == NULL ? "" : text),
-	    (long long)ms,
-	    fix == NULL ? "" : " fix=", fix == NULL ? "" : LOGQ(fix));
+	    (long long)ms, fix == NULL ? "" : " fix=\"", fix == NULL ? "" : fix,
+	    fix == NULL ? "" : "\"");
 }
 
 static void

@@ -4,34 +4,33 @@
 
 static const struct {
 	const char *name;
-	const char *fix;
+	const char *fix; /* without double quotes: it stands in them */
 	int64_t wait_ms; /* 0: growing */
 } retry_ends[LINK_END_MAX] = {
 	[LINK_END_NONE] = { "none", NULL, 0 },
 	[LINK_END_CLOSED] = { "closed", NULL, 0 },
 	[LINK_END_REFUSED] = { "refused",
 	    "start the XMPP server, or correct `server` in the component "
-	    "section: Prosody listens on component_ports, ejabberd on the "
-	    "port of its ejabberd_service listener",
+	    "section (Prosody: component_ports; ejabberd: port of the "
+	    "ejabberd_service listener)",
 	    0 },
 	[LINK_END_SILENT] = { "silent", NULL, 0 },
 	[LINK_END_LOST] = { "lost", NULL, 0 },
 	[LINK_END_SHUTDOWN] = { "shutdown", NULL, 0 },
 	[LINK_END_SECRET] = { "not-authorized",
-	    "`secret` in the component section must be the server's: "
-	    "component_secret under Component \"DOMAIN\" in Prosody, "
-	    "`password` under ejabberd_service hosts in ejabberd, which "
-	    "answers this for an unknown domain too",
+	    "make `secret` in the component section the server's own "
+	    "(Prosody: component_secret of this Component; ejabberd: "
+	    "password under hosts of ejabberd_service, which must list "
+	    "the domain)",
 	    RETRY_FAULT_MS },
 	[LINK_END_HOST] = { "host-unknown",
-	    "the server does not know the domain: add Component \"DOMAIN\" "
-	    "with a component_secret to prosody.cfg.lua, or the domain to "
-	    "`hosts` of ejabberd's ejabberd_service listener",
+	    "make the domain known to the server (Prosody: a Component "
+	    "with component_secret; ejabberd: hosts of ejabberd_service)",
 	    RETRY_FAULT_MS },
 	[LINK_END_CONFLICT] = { "conflict",
-	    "somebody else is connected as this domain: end it, or set "
-	    "component_conflict_resolve = \"kick_old\" in Prosody; in "
-	    "ejabberd it must not be one of the served `hosts`",
+	    "end the other component of this domain (Prosody may take the "
+	    "newest: component_conflict_resolve = 'kick_old'; ejabberd "
+	    "must not list it in its own hosts)",
 	    RETRY_CONFLICT_MS },
 	[LINK_END_STANZA] = { "stanza-refused", NULL, 0 },
 	[LINK_END_OTHER] = { "other", NULL, 0 },

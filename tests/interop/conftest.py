@@ -1,4 +1,4 @@
-"""Fixtures: a real Prosody, a real ejabberd, users of them."""
+"""Fixtures: a real Prosody, a real ejabberd, users of them, waft-component."""
 
 import pathlib
 import sys
@@ -9,6 +9,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from servers import SERVERS  # noqa: E402
 from users import User  # noqa: E402
+from waft import Component  # noqa: E402
 
 
 @pytest.fixture(params=sorted(SERVERS))
@@ -47,3 +48,20 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     if outcome.get_result().failed:
         item.stash[FAILED] = True
+
+
+@pytest.fixture
+def component(server, request):
+    """component(**options) makes and starts a waft-component at the server."""
+    made = []
+
+    def make(start=True, **options):
+        one = Component(server, **options)
+        made.append(one)
+        return one.start() if start else one
+
+    yield make
+    for each in made:
+        if request.node.stash.get(FAILED, False):
+            print(each.read_log())
+        each.close()

@@ -37,6 +37,7 @@ class User:
         self.presence = presence  # sends initial presence
         self.messages = []  # ElementTree elements, in order of arrival
         self.presences = []
+        self.answers = {}  # iq results and errors by id
         self.loop = asyncio.new_event_loop()
         self.client = None
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -82,6 +83,8 @@ class User:
         self.client = client
         await started
         self.jid = client.boundjid.full
+        # Only who has asked for the roster hears of subscriptions (RFC 6121 §2.2).
+        await client.get_roster()
         if self.presence:
             client.send_presence()
 
@@ -91,6 +94,8 @@ class User:
             self.messages.append(element)
         elif element.tag == CLIENT + "presence":
             self.presences.append(element)
+        elif element.get("type") in ("result", "error"):
+            self.answers[element.get("id")] = element
 
     def disconnect(self):
         """Closes the stream in order."""

@@ -1,0 +1,98 @@
+"""What the log and the exit code say when the link cannot be."""
+
+import json
+import subprocess
+
+from servers import free_ports, wait_until
+from waft import BUILD, Component
+
+
+def down(waft):
+    return wait_until(lambda: waft.lines("link.down"), 20, "a link.down line")[0]
+
+
+def test_a_wrong_secret_is_logged_with_the_fix(server, component):
+    waft = component(start=False, secret="wrong").start(ready=False)
+    line = down(waft)
+    assert "reason=not-authorized" in line
+    assert "secret" in line.split(" fix=")[1]
+    assert waft.get("/readyz")[0] == 503
+
+
+def test_an_unknown_domain_is_logged_with_the_fix(server, component):
+    waft = component(start=False, domain="other.localhost").start(ready=False)
+    line = down(waft)
+    # ejabberd does not tell the two apart.
+    assert "reason=host-unknown" in line or "reason=not-authorized" in line
+    assert "domain" in line.split(" fix=")[1]
+
+
+def test_a_second_component_of_the_same_domain(server, component):
+    first = component()
+    second = component(start=False).start(ready=False)
+    if server.name == "prosody":
+        line = down(second)
+        assert "reason=conflict" in line
+        assert "kick_old" in line
+    else:
+        # ejabberd takes both, and splits what it sends them (checklist 11.1).
+        wait_until(second.is_ready, 20)
+    assert first.is_ready()
+
+
+def test_no_server_is_retried_and_said(server, component):
+    server.component_port, = free_ports(1)
+    waft = component(start=False).start(ready=False)
+    line = down(waft)
+    assert "reason=refused" in line and "component_ports" in line
+    wait_until(lambda: len(waft.lines("link.down")) >= 3, 20)
+
+
+def test_publishing_works_while_the_link_is_down(server, user, component):
+    waft, alice = component(), user("alice")
+    waft.subscribe("news", "alice@localhost")
+    server.stop()
+    for i in range(20):
+        waft.publish("news", f"<message type='chat'><body>{i}</body></message>")
+    server.start()
+    alice.drop()
+    alice.connect()
+    alice.wait_for(lambda: len(alice.messages) >= 20)
+    assert alice.bodies() == [str(i) for i in range(20)]
+
+
+def test_status_names_the_link(server, component):
+    waft = component()
+    status = json.loads(waft.get("/status")[1])
+    link, = status["links"]
+    assert link["domain"] == "push.localhost" and link["up"] is True
+    server.stop()
+    wait_until(lambda: not json.loads(waft.get("/status")[1])["links"][0]["up"], 20)
+    assert waft.get("/readyz")[0] == 503
+
+
+def test_without_a_component_section_it_says_what_to_write(tmp_path):
+    conf = tmp_path / "waft.conf"
+    conf.write_text(f'store {{ path = "{tmp_path}/waft.db" }}\n')
+    ended = subprocess.run(
+        [BUILD / "bin" / "waft-component", "-c", conf], capture_output=True,
+        text=True, timeout=20, check=False)
+    assert ended.returncode == 78
+    assert "component" in ended.stderr and "secret" in ended.stderr
+
+
+def test_a_server_on_another_host_needs_to_be_allowed(tmp_path):
+    class Elsewhere:
+        component_port, domain = 5347, "localhost"
+
+    waft = Component(Elsewhere)
+    try:
+        waft.conf.write_text(waft.conf.read_text().replace(
+            '"127.0.0.1:5347"', '"192.0.2.1:5347"'))
+        ended = subprocess.run(
+            [BUILD / "bin" / "waft-component", "-c", waft.conf],
+            capture_output=True, text=True, timeout=20, check=False)
+        assert ended.returncode == 78
+        assert "allow-plain" in ended.stderr
+    finally:
+        waft.close()
