@@ -206,15 +206,19 @@ static int
 db_check(sqlite3 *db, const struct db_open *how, struct buf *why, int *status)
 {
 	int code;
-	int64_t app_id, version, tables;
+	int64_t app_id = 0, version = 0, tables = 0;
 
-	app_id = db_ask(db, "PRAGMA application_id", &code);
-	if (code != SQLITE_OK)
-		return code;
-	version = db_ask(db, "PRAGMA user_version", &code);
-	if (code != SQLITE_OK)
-		return code;
-	tables = db_ask(db, "SELECT count(*) FROM sqlite_schema", &code);
+	/* One look: another daemon may be making the store right now. */
+	code = db_exec(db, "BEGIN");
+	if (code == SQLITE_OK)
+		tables =
+		    db_ask(db, "SELECT count(*) FROM sqlite_schema", &code);
+	if (code == SQLITE_OK)
+		app_id = db_ask(db, "PRAGMA application_id", &code);
+	if (code == SQLITE_OK)
+		version = db_ask(db, "PRAGMA user_version", &code);
+	if (!sqlite3_get_autocommit(db))
+		db_exec(db, "COMMIT");
 	if (code != SQLITE_OK)
 		return code;
 	if (app_id == 0 && version == 0 && tables == 0)

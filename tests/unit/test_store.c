@@ -413,7 +413,7 @@ reads_on_from_where_the_last_answer_ended(void **state)
 {
 	struct fixture *f = *state;
 	struct got got;
-	char id[8];
+	char id[16];
 
 	for (int i = 0; i < 5; i++) {
 		snprintf(id, sizeof(id), "%d", i);
@@ -439,7 +439,7 @@ reads_the_newest_oldest_of_them_first(void **state)
 {
 	struct fixture *f = *state;
 	struct got got = { 0 };
-	char id[8];
+	char id[16];
 
 	for (int i = 0; i < 5; i++) {
 		snprintf(id, sizeof(id), "%d", i);
@@ -467,7 +467,7 @@ answers_reads_of_one_channel_that_wait_together(void **state)
 	struct fixture *f = *state;
 	static struct got got[8];
 	uint64_t seqs[6];
-	char id[8];
+	char id[16];
 
 	memset(got, 0, sizeof(got));
 	for (int i = 0; i < 6; i++) {
@@ -499,7 +499,7 @@ keeps_the_newest_items_and_says_what_is_missing(void **state)
 	int64_t until_ms = clock_mono_ms() + DEADLINE_MS;
 	uint64_t seqs[10];
 	struct got got;
-	char id[8];
+	char id[16];
 
 	f->class.history_items = 3;
 	for (int i = 0; i < 10; i++) {
@@ -558,7 +558,7 @@ holds_back_what_follows_a_pin(void **state)
 	int64_t until_ms = clock_mono_ms() + DEADLINE_MS;
 	uint64_t seqs[6];
 	struct got got;
-	char id[8];
+	char id[16];
 
 	f->class.history_items = 1;
 	store_pin(f->store, "link", 2);
@@ -696,7 +696,7 @@ sends_who_fell_off_the_tail_to_the_log(void **state)
 	struct entry *entries[64];
 	struct got got;
 	uint64_t from;
-	char id[8];
+	char id[16];
 	int n;
 
 	store_free(f->store);
@@ -853,7 +853,7 @@ static void
 finishes_what_was_asked_before_it_is_freed(void **state)
 {
 	struct fixture *f = *state;
-	char id[8];
+	char id[16];
 
 	for (int i = 0; i < 100; i++) {
 		struct entry *entry;
