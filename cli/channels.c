@@ -98,17 +98,27 @@ channels_one(struct cli *cli, const char *method, const char *channel)
 static int
 channels_run(struct cli *cli, int argc, char **argv)
 {
-	const char *method = "GET";
+	bool create = false, delete = false;
 	int option;
 
 	while ((option = cli_option(cli, &verb_channels, argc, argv,
-	            channels_options)) != -1)
-		method = option == OPT_DELETE ? "DELETE" : "PUT";
-	if (optind == argc && strcmp(method, "GET") == 0)
+	            channels_options)) != -1) {
+		if (option == OPT_DELETE)
+			delete = true;
+		else
+			create = true;
+	}
+	if (create && delete)
+		return cli_usage(&verb_channels, "give --create or --delete");
+	if (optind == argc && !create && !delete)
 		return channels_list(cli);
 	if (optind != argc - 1)
 		return cli_usage(&verb_channels, "give one channel");
-	return channels_one(cli, method, argv[optind]);
+	return channels_one(cli,
+	    create     ? "PUT" :
+	        delete ? "DELETE" :
+	                 "GET",
+	    argv[optind]);
 }
 
 const struct verb verb_channels = {

@@ -138,15 +138,40 @@ cli_url(struct cli *cli, const char *path, struct buf *url)
 	buf_adds(url, path);
 }
 
+static bool
+cli_has_all(const struct conf_strings *patterns)
+{
+	size_t i;
+
+	for (i = 0; i < patterns->count; i++)
+		if (strcmp(patterns->list[i], "*") == 0)
+			return true;
+	return false;
+}
+
+static bool
+cli_take_token(const struct conf_token *token, struct buf *bearer)
+{
+	const char *why;
+
+	if (token->kind == TOKEN_STATIC) {
+		buf_adds(bearer, token->secret);
+		return true;
+	}
+	return token->kind == TOKEN_JWT &&
+	    auth_mint(token, NULL, clock_wall_ms() + CLI_TOKEN_MS, bearer,
+	        &why) == ERR_OK;
+}
+
 /* Whoever can read the configuration is its operator: without --token one is
- * taken or made from it. */
+ * taken or made from it, best one that may do everything. */
 static bool
 cli_bearer(struct cli *cli, struct buf *bearer)
 {
 	const struct conf_token *token;
-	const char *why;
 	struct conf *conf;
 	size_t i;
+	int all;
 
 	if (cli->token == NULL)
 		cli->token = getenv("WAFT_TOKEN");
@@ -155,18 +180,17 @@ cli_bearer(struct cli *cli, struct buf *bearer)
 		return true;
 	}
 	conf = cli_conf(cli);
-	for (i = 0; conf->control.auth == AUTH_TOKEN && i < conf->n_tokens;
-	     i++) {
-		token = &conf->tokens[i];
-		if (token->kind == TOKEN_STATIC) {
-			buf_adds(bearer, token->secret);
-			return true;
+	if (conf->control.auth != AUTH_TOKEN)
+		return false;
+	for (all = 1; all >= 0; all--)
+		for (i = 0; i < conf->n_tokens; i++) {
+			token = &conf->tokens[i];
+			if (all ==
+			        (cli_has_all(&token->publish) &&
+			            cli_has_all(&token->subscribe)) &&
+			    cli_take_token(token, bearer))
+				return true;
 		}
-		if (token->kind == TOKEN_JWT &&
-		    auth_mint(token, NULL, clock_wall_ms() + CLI_TOKEN_MS,
-		        bearer, &why) == ERR_OK)
-			return true;
-	}
 	return false;
 }
 
@@ -210,11 +234,12 @@ cli_call(struct cli *cli, const char *method, const char *path,
 	request.len = body != NULL ? body->len : 0;
 	request.timeout_ms = timeout_ms;
 	if (fetch_now(&request, &status, &answer, &why) != ERR_OK) {
-		fprintf(stderr,
-		    "waft: %s: %s\n"
-		    "Is the daemon running?  `waft run` starts it; --control "
-		    "names another address.\n",
-		    url.data, why);
+		if (!cli->quiet)
+			fprintf(stderr,
+			    "waft: %s: %s\n"
+			    "Is the daemon running?  `waft run` starts it; "
+			    "--control names another address.\n",
+			    url.data, why);
 		code = EX_UNAVAILABLE;
 	} else {
 		value = json_read(answer.data, answer.len, &at);

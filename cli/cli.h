@@ -24,6 +24,7 @@ struct cli {
 	size_t n_sets;
 	const char *control; /* "http://127.0.0.1:5561" or NULL */
 	const char *token;   /* bearer; NULL: made from the configuration */
+	bool quiet;          /* cli_call() says nothing of a daemon not there */
 	struct conf *conf;   /* after cli_conf() */
 };
 

@@ -78,17 +78,25 @@ publish_json(const char *name, const struct buf *text)
 	return value;
 }
 
+/* What names the thing in the message. */
+static json_t *
+publish_string(const char *what, const char *text, size_t len)
+{
+	json_t *string = json_stringn(text, len);
+
+	if (string == NULL) {
+		fprintf(stderr, "waft publish: %s is not UTF-8\n", what);
+		exit(EX_DATAERR);
+	}
+	return string;
+}
+
 static json_t *
 publish_text(const char *field, const struct buf *text)
 {
-	json_t *string;
-
-	string = json_stringn(text->data != NULL ? text->data : "", text->len);
-	if (string == NULL) {
-		fputs("waft publish: the text is not UTF-8\n", stderr);
-		exit(EX_DATAERR);
-	}
-	return json_pack("{s:o}", field, string);
+	return json_pack("{s:o}", field,
+	    publish_string("the text", text->data != NULL ? text->data : "",
+	        text->len));
 }
 
 static void
@@ -118,7 +126,12 @@ publish_format(json_t *formats, int option, const char *arg)
 		break;
 	case OPT_ITEM:
 		all = publish_json("item", &text);
-		json_object_update(formats, all);
+		if (json_object_update(formats, all) != 0) {
+			fputs("waft publish: --item: give a JSON object, a "
+			      "member a format\n",
+			    stderr);
+			exit(EX_DATAERR);
+		}
 		json_decref(all);
 		break;
 	}
@@ -160,10 +173,12 @@ publish_run(struct cli *cli, int argc, char **argv)
 	while ((option = cli_option(cli, &verb_publish, argc, argv,
 	            publish_options)) != -1) {
 		if (option == OPT_ID)
-			json_object_set_new(item, "id", json_string(optarg));
+			json_object_set_new(item, "id",
+			    publish_string("--id", optarg, strlen(optarg)));
 		else if (option == OPT_PREV_ID)
 			json_object_set_new(item, "prev-id",
-			    json_string(optarg));
+			    publish_string("--prev-id", optarg,
+			        strlen(optarg)));
 		else
 			publish_format(formats, option, optarg);
 	}
@@ -173,7 +188,8 @@ publish_run(struct cli *cli, int argc, char **argv)
 		return cli_usage(&verb_publish,
 		    "give one channel and at least one format");
 	}
-	json_object_set_new(item, "channel", json_string(argv[optind]));
+	json_object_set_new(item, "channel",
+	    publish_string("the channel", argv[optind], strlen(argv[optind])));
 	json_object_set_new(item, "formats", formats);
 	return publish_send(cli, item);
 }

@@ -1,10 +1,14 @@
+#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
+#include "common/base/text.h"
 
-#define SUBSCRIBE_WAIT_S 55
+#define SUBSCRIBE_WAIT_S  55
+#define SUBSCRIBE_AGAIN_S 1
 
 enum {
 	OPT_AFTER = 256,
@@ -16,7 +20,8 @@ static const char subscribe_usage[] =
     "usage: waft subscribe CHANNEL [--after POSITION] [--format NAME] [--count N]\n"
     "\n"
     "Prints the items of a channel as they arrive, a line each: position, id and\n"
-    "all formats as JSON.  Ctrl-C ends it.\n"
+    "all formats as JSON.  When its daemon ends, it waits for it and goes on where\n"
+    "it was.  Ctrl-C ends it.\n"
     "\n"
     "  --after POSITION  begin behind this position (default: from now on; `0`:\n"
     "                    from the oldest stored item)\n"
@@ -104,8 +109,11 @@ subscribe_poll(struct cli *cli, struct listen *listen, int wait_s)
 	buf_init(&path, 0);
 	buf_init(&rest, 0);
 	buf_addf(&rest, "items/?max=100&wait=%d", wait_s);
-	if (listen->after[0] != '\0')
-		buf_addf(&rest, "&after=%s", listen->after);
+	if (listen->after[0] != '\0') {
+		buf_adds(&rest, "&after=");
+		text_percent_encode(listen->after, strlen(listen->after),
+		    &rest);
+	}
 	cli_channel_path(&path, listen->channel, rest.data);
 	code = cli_call(cli, "GET", path.data, NULL, (wait_s + 15) * 1000L,
 	    &answer);
@@ -135,6 +143,42 @@ subscribe_now(struct cli *cli, struct listen *listen)
 	return 0;
 }
 
+/* Until it has what was wanted.  A daemon that was there before comes back. */
+static int
+subscribe_follow(struct cli *cli, struct listen *listen)
+{
+	bool answered = false;
+	int code;
+
+	while (listen->left != 0) {
+		code = subscribe_poll(cli, listen, SUBSCRIBE_WAIT_S);
+		if (code == 0) {
+			answered = true;
+			cli->quiet = false;
+			continue;
+		}
+		if (!answered ||
+		    (code != EX_UNAVAILABLE && code != EX_TEMPFAIL))
+			return code;
+		if (!cli->quiet)
+			fputs("waft subscribe: trying again\n", stderr);
+		cli->quiet = true;
+		sleep(SUBSCRIBE_AGAIN_S);
+	}
+	return 0;
+}
+
+static bool
+subscribe_count(const char *text, struct listen *listen)
+{
+	uint64_t count;
+
+	if (!text_to_u64(text, strlen(text), LONG_MAX, &count) || count == 0)
+		return false;
+	listen->left = (long)count;
+	return true;
+}
+
 static int
 subscribe_run(struct cli *cli, int argc, char **argv)
 {
@@ -148,8 +192,9 @@ subscribe_run(struct cli *cli, int argc, char **argv)
 			after = optarg;
 		else if (option == OPT_FORMAT)
 			listen.format = optarg;
-		else
-			listen.left = atol(optarg);
+		else if (!subscribe_count(optarg, &listen))
+			return cli_usage(&verb_subscribe,
+			    "--count: not a number from 1: %s", optarg);
 	}
 	if (optind != argc - 1)
 		return cli_usage(&verb_subscribe, "give one channel");
@@ -158,9 +203,7 @@ subscribe_run(struct cli *cli, int argc, char **argv)
 		code = subscribe_now(cli, &listen);
 	else if (strcmp(after, "0") != 0)
 		snprintf(listen.after, sizeof(listen.after), "%s", after);
-	while (code == 0 && listen.left != 0)
-		code = subscribe_poll(cli, &listen, SUBSCRIBE_WAIT_S);
-	return code;
+	return code != 0 ? code : subscribe_follow(cli, &listen);
 }
 
 const struct verb verb_subscribe = {

@@ -121,7 +121,9 @@ subscriptions_run(struct cli *cli, int argc, char **argv)
 		else
 			del = optarg;
 	}
-	if (optind != argc - 1 || (add != NULL && del != NULL))
+	if (add != NULL && del != NULL)
+		return cli_usage(&verb_subscriptions, "give --add or --remove");
+	if (optind != argc - 1)
 		return cli_usage(&verb_subscriptions, "give one channel");
 	if (add != NULL)
 		return subscriptions_add(cli, argv[optind], add);
