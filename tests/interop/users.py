@@ -160,7 +160,8 @@ class User:
 
 def canonical(stanza, ignore=("to", "from", "id")):
     """The infoset as text: what a server may change on the way (attribute
-    order, prefixes, an added xml:lang) does not show."""
+    order, prefixes, an added xml:lang) does not show.  Nor does the order of
+    the stanza's own children: ejabberd puts those it knows behind the others."""
     element = ET.fromstring(stanza) if isinstance(stanza, str) else copy.deepcopy(stanza)
     if element.tag[0] != "{":
         for each in element.iter():
@@ -168,6 +169,7 @@ def canonical(stanza, ignore=("to", "from", "id")):
                 each.tag = CLIENT + each.tag
     for name in (*ignore, XML_LANG):
         element.attrib.pop(name, None)
+    element[:] = sorted(element, key=lambda child: child.tag)
     return ET.canonicalize(ET.tostring(element, encoding="unicode"))
 
 

@@ -30,7 +30,7 @@ class Component:
         self.log = self.directory / "log"
         self.conf.write_text(f"""\
 log {{ level = "debug" }}
-store {{ path = "{self.directory}/waft.db" engine = "memory" }}
+store {{ path = "{self.directory}/waft.db" }}
 component "{domain}" {{
   server = "127.0.0.1:{server.component_port}"
   secret = "{secret}"
@@ -131,6 +131,20 @@ component "{domain}" {{
             f"/channels/{urllib.parse.quote(channel, '')}/subscriptions/")
         assert status == 200, f"{status} {text}"
         return json.loads(text)["subscriptions"]
+
+    def link(self):
+        """What /status says of the link."""
+        return json.loads(self.get("/status")[1])["links"][0]
+
+    def wait_sent(self, count, seconds=30):
+        """At least so many stanzas were sent by this process, and all that
+        were have been confirmed."""
+        def is_done():
+            link = self.link()
+            return (link["up"] and link["unconfirmed"] == 0 and
+                    self.metric("waft_component_sent_stanzas_total") >= count)
+
+        wait_until(is_done, seconds, f"{count} stanzas sent and confirmed")
 
     def metric(self, name):
         """Sum of the metric over its labels; name may end with a label set."""
