@@ -12,7 +12,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "interop"))
 
-from servers import Ejabberd, Prosody, free_ports, wait_until  # noqa: E402
+from servers import Ejabberd, Prosody, free_ports  # noqa: E402
 
 SECRET = "bench-secret"
 BARE = "bench.localhost"        # the load generator's own component
@@ -240,4 +240,4 @@ def disk_syncs(directory, seconds):
 
 
 __all__ = ["BARE", "BOSH_DOMAIN", "PEERS", "PUBSUB", "PUSH", "ROOT", "SECRET", "Load",
-           "Waft", "disk_syncs", "measured", "prosody", "pss_kb", "wait_until"]
+           "Waft", "cpu_us", "disk_syncs", "measured", "prosody", "pss_kb"]
