@@ -69,7 +69,7 @@ main_listen(struct daemon *daemon, const char *address)
 			log_error("bosh.listen", "address=%s reason=%s",
 			    LOGQ(actual), LOGQ(why));
 			free(actual);
-			return EX_OSERR;
+			return EX_UNAVAILABLE;
 		}
 		if (i == 0 && colon != NULL) {
 			free(actual);

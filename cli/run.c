@@ -47,6 +47,7 @@ struct run {
 	    folder[PATH_MAX]; /* of our own program: the daemons stand beside */
 	struct child children[2];
 	size_t count;
+	pid_t pid;
 	bool stopping;
 	int64_t stop_ms;
 	int status; /* exit code of a child that must not be restarted */
@@ -78,6 +79,9 @@ run_exec(struct run *run, const char *program)
 
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	/* It may have died before that. */
+	if (getppid() != run->pid)
+		_exit(EX_UNAVAILABLE);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	path = xasprintf("%s/%s", run->folder, program);
@@ -243,7 +247,7 @@ run_loop(struct run *run, const sigset_t *wanted)
 static int
 run_run(struct cli *cli, int argc, char **argv)
 {
-	struct run run = { .cli = cli };
+	struct run run = { .cli = cli, .pid = getpid() };
 	struct conf *conf;
 	sigset_t wanted;
 
