@@ -112,8 +112,10 @@ domain_set_timer(struct domain *domain)
 }
 
 static void
-domain_put_barrier(struct domain *domain)
+domain_put_barrier(void *arg)
 {
+	struct domain *domain = arg;
+
 	barrier_put(&domain->barrier, notify_note(domain->notify),
 	    loop_now_ms(domain->loop), link_out(domain->link));
 	stat_add(&domain_barriers, 1);
@@ -416,6 +418,7 @@ domain_make_notify(struct domain *domain)
 		.barrier = &domain->barrier,
 		.out = link_out(domain->link),
 		.wrote = domain_wrote,
+		.batch = domain_put_barrier,
 		.pause = domain_pause,
 		.arg = domain,
 	};

@@ -327,6 +327,7 @@ notify_create(const struct notify_opts *opts)
 	notify->barrier = opts->barrier;
 	notify->out = opts->out;
 	notify->wrote = opts->wrote;
+	notify->batch = opts->batch;
 	notify->pause = opts->pause;
 	notify->arg = opts->arg;
 	TAILQ_INIT(&notify->waiting);

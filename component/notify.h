@@ -38,6 +38,8 @@ struct notify_opts {
 	struct buf *out; /* the link's */
 	/* Something was written to out. */
 	void (*wrote)(void *arg);
+	/* A batch is complete: put a barrier, with notify_note(). */
+	void (*batch)(void *arg);
 	/* Too many wait, or no longer. */
 	void (*pause)(void *arg, bool paused);
 	void *arg;

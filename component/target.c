@@ -184,6 +184,23 @@ target_wants(const struct member *member, const struct entry *entry,
 	return true;
 }
 
+/* A barrier belongs behind each batch, not behind all that the window took: the
+ * server must have work while it answers.  The note of it says where inside the
+ * item it stands. */
+static void
+target_check_batch(struct target *target, const struct entry *entry,
+    uint64_t done)
+{
+	struct notify *notify = target->notify;
+
+	if (!barrier_is_due(notify->barrier,
+	        loop_now_ms(worker_loop(notify->worker))))
+		return;
+	target->part_seq = entry->seq;
+	target->part_n = done;
+	notify->batch(notify->arg);
+}
+
 enum sink_result
 target_send(struct target *target, struct entry *entry,
     const struct stanza *stanza)
@@ -195,6 +212,9 @@ target_send(struct target *target, struct entry *entry,
 	size_t i;
 	int sent = 0;
 
+	if (target->last < entry->seq)
+		target->last = entry->seq;
+	target_set_late(target, true);
 	target_fill(target, entry, stanza, &fill);
 	for (i = members_after(members, done); i < members->count; i++) {
 		member = &members->list[i];
@@ -205,6 +225,7 @@ target_send(struct target *target, struct entry *entry,
 		target_write(target, stanza, &fill, member);
 		done = member->n;
 		sent++;
+		target_check_batch(target, entry, done);
 	}
 	if (sent > 0) {
 		stat_add(&target_sent, sent);

@@ -41,6 +41,7 @@ struct notify {
 	struct barrier *barrier;
 	struct buf *out;
 	void (*wrote)(void *arg);
+	void (*batch)(void *arg);
 	void (*pause)(void *arg, bool paused);
 	void *arg;
 	struct target *targets;

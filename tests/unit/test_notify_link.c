@@ -15,9 +15,9 @@ struct world {
 	struct barrier barrier;
 	struct notify *notify;
 	struct buf out;
+	struct buf barriers;
 	uint64_t n; /* of the last subscription */
 	uint32_t epoch;
-	uint64_t confirmed; /* barriers */
 	bool paused;
 	struct position_note *note; /* last confirmed */
 };
@@ -25,6 +25,15 @@ struct world {
 static void
 wrote_cb(void *arg UNUSED)
 {
+}
+
+static void
+batch_cb(void *arg)
+{
+	struct world *world = arg;
+
+	barrier_put(&world->barrier, notify_note(world->notify), 0,
+	    &world->barriers);
 }
 
 static void
@@ -99,6 +108,7 @@ begin_with(struct world *world, uint64_t window, bool iq)
 		.barrier = &world->barrier,
 		.out = &world->out,
 		.wrote = wrote_cb,
+		.batch = batch_cb,
 		.pause = pause_cb,
 		.arg = world };
 	struct position_note *note;
@@ -108,6 +118,7 @@ begin_with(struct world *world, uint64_t window, bool iq)
 	memset(world, 0, sizeof(*world));
 	buf_init(&why, 0);
 	buf_init(&world->out, 0);
+	buf_init(&world->barriers, 0);
 	world->conf = conf_load("/dev/null", NULL, 0, &why);
 	assert_non_null(world->conf);
 	world->conf->classes[0].iq = iq;
@@ -145,29 +156,34 @@ end(struct world *world)
 	worker_free(world->worker);
 	conf_free(world->conf);
 	buf_clear(&world->out);
+	buf_clear(&world->barriers);
 	free(world->note);
+}
+
+static void
+answer(struct world *world, uint64_t barrier)
+{
+	char id[64];
+	void *note;
+
+	snprintf(id, sizeof(id), "b-%08x-%llu", world->epoch,
+	    (unsigned long long)barrier);
+	assert_true(
+	    barrier_answer(&world->barrier, id, "example.org", 0, &note));
+	assert_non_null(note);
+	free(world->note);
+	world->note = note;
+	notify_resume(world->notify);
+	turn(world);
 }
 
 /* The server answers everything sent so far. */
 static void
 confirm(struct world *world)
 {
-	struct buf out;
-	char id[64];
-	void *note;
-
-	buf_init(&out, 0);
-	barrier_put(&world->barrier, notify_note(world->notify), 0, &out);
-	buf_clear(&out);
-	snprintf(id, sizeof(id), "b-%08x-%llu", world->epoch,
-	    (unsigned long long)++world->confirmed);
-	assert_true(
-	    barrier_answer(&world->barrier, id, "example.org", 0, &note));
-	free(world->note);
-	world->note = note;
-	assert_non_null(note);
-	notify_resume(world->notify);
-	turn(world);
+	if (world->barrier.batch_stanzas > 0 || world->barrier.open == 0)
+		batch_cb(world);
+	answer(world, world->barrier.seq);
 }
 
 /* The link is lost and comes back: all goes on behind the last note. */
@@ -176,7 +192,6 @@ lose_link(struct world *world)
 {
 	notify_open(world->notify, false);
 	barrier_reset(&world->barrier, ++world->epoch, 0);
-	world->confirmed = 0;
 	buf_reset(&world->out);
 	notify_go_to(world->notify, world->note);
 	notify_open(world->notify, true);
@@ -374,6 +389,23 @@ TEST(repeats_exactly_what_was_not_confirmed)
 	end(&world);
 }
 
+TEST(a_barrier_stands_behind_each_batch_also_inside_an_item)
+{
+	struct world world;
+
+	begin(&world, 1024);
+	subscribe_many(&world, "news", 600);
+	publish(&world, "news", "<message><body>1</body></message>");
+	turn(&world);
+	assert_int_equal(world.barrier.open, 2);
+	answer(&world, 1);
+	lose_link(&world);
+	assert_int_equal(count(&world, "<message"), 600 - BARRIER_STANZAS);
+	assert_int_equal(count(&world, "u255@"), 0);
+	assert_int_equal(count(&world, "u256@"), 1);
+	end(&world);
+}
+
 TEST(a_note_taken_far_back_repeats_in_order)
 {
 	struct world world;
@@ -487,6 +519,8 @@ main(void)
 		    stops_inside_an_item_at_the_window_and_goes_on_there),
 		cmocka_unit_test(a_huge_channel_does_not_hold_up_the_others),
 		cmocka_unit_test(repeats_exactly_what_was_not_confirmed),
+		cmocka_unit_test(
+		    a_barrier_stands_behind_each_batch_also_inside_an_item),
 		cmocka_unit_test(a_note_taken_far_back_repeats_in_order),
 		cmocka_unit_test(nothing_is_written_while_the_link_is_down),
 		cmocka_unit_test(asks_for_a_pause_while_many_channels_wait),
