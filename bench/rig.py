@@ -240,4 +240,4 @@ def disk_syncs(directory, seconds):
 
 
 __all__ = ["BARE", "BOSH_DOMAIN", "PEERS", "PUBSUB", "PUSH", "ROOT", "SECRET", "Load",
-           "Waft", "cpu_us", "disk_syncs", "measured", "prosody", "pss_kb"]
+           "Waft", "cpu_us", "disk_syncs", "measured", "prosody", "pss_kb", "tree"]
