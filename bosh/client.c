@@ -12,21 +12,22 @@
 #include "common/base/stat.h"
 #include "common/channel/item.h"
 
-/* What a stanza takes beside its own text, roughly: an entry is shared. */
-#define CLIENT_OUT_COST 200
 /* A ring larger than this is given back when it is empty. */
 #define CLIENT_OUT_KEEP 8
 
 static struct stat_metric client_delivered =
     STAT_COUNTER("waft_bosh_stanzas_total",
         "Stanzas written into BOSH responses", NULL);
-static struct stat_metric client_full = STAT_COUNTER("waft_bosh_full_total",
-    "Times a session's queue was full and its items stayed in the store", NULL);
-static struct stat_metric client_lost = STAT_COUNTER("waft_bosh_lagged_total",
-    "Gaps in a session's channel: items that left the store unread", NULL);
 static struct stat_metric client_overflows =
     STAT_COUNTER("waft_bosh_overflows_total",
         "Sessions ended because answers to them were not fetched", NULL);
+
+static struct stat_metric client_repeats =
+    STAT_COUNTER("waft_bosh_repeats_total",
+        "Requests answered again because their rid came again", NULL);
+static struct stat_metric client_errors =
+    STAT_COUNTER("waft_bosh_recoverable_errors_total",
+        "Held requests whose rid came again on another connection", NULL);
 
 static const struct session_ops client_session_ops;
 
@@ -246,7 +247,7 @@ client_release(struct client *client)
 
 /* ---- what waits ------------------------------------------------------ */
 
-static void
+void
 client_push(struct client *client, struct client_out out)
 {
 	uint32_t size = client->out_size;
@@ -444,11 +445,14 @@ client_answer(void *arg, void *transport, enum session_reply reply,
 	struct buf *out = &client->gateway->scratch;
 	int status = 200;
 
-	if (reply != REPLY_BODY) {
+	if (reply == REPLY_REPEAT)
+		stat_add(&client_repeats, 1);
+	if (reply == REPLY_ERROR || reply == REPLY_END) {
 		buf_reset(out);
-		if (reply == REPLY_ERROR)
+		if (reply == REPLY_ERROR) {
+			stat_add(&client_errors, 1);
 			body_write_error(out);
-		else
+		} else
 			body_write_end(out, condition,
 			    condition == COND_REMOTE_STREAM_ERROR ?
 			        client->stream_error :
@@ -493,110 +497,3 @@ client_ended(void *arg, enum condition condition, bool told, const char *reason)
 
 static const struct session_ops client_session_ops = { client_apply,
 	client_waiting, client_render, client_answer, client_ended };
-
-/* ---- listening ------------------------------------------------------- */
-
-static struct client_sub *
-client_sub_of(struct sub *sub)
-{
-	return (struct client_sub *)(void *)((char *)sub -
-	    offsetof(struct client_sub, sub));
-}
-
-static enum sink_result
-client_deliver(struct sub *sub, struct entry *entry)
-{
-	struct client_sub *own = client_sub_of(sub);
-	struct client *client = own->client;
-	const struct stanza *stanza;
-	uint32_t len = entry->data_len + CLIENT_OUT_COST;
-
-	if (client->out_count > 0 &&
-	    client->out_bytes + len >
-	        client->gateway->conf->bosh.client_queue) {
-		own->full = client->some_full = true;
-		stat_add(&client_full, 1);
-		return SINK_FULL;
-	}
-	stanza = item_stanza(entry, channel_class(sub->channel)->notify);
-	if (stanza != NULL &&
-	    (stanza_kind(stanza) != STANZA_IQ ||
-	        channel_class(sub->channel)->iq))
-		client_push(client,
-		    (struct client_out){
-		        .what = entry_ref(entry),
-		        .stanza = stanza,
-		        .len = len,
-		    });
-	return SINK_TOOK;
-}
-
-static void
-client_lagged(struct sub *sub, uint64_t first)
-{
-	struct client *client = client_sub_of(sub)->client;
-
-	stat_add(&client_lost, 1);
-	log_warn("bosh.lagged", "sid=%.6s… channel=%s first=%llu", client->sid,
-	    LOGQ(channel_name(sub->channel)), (unsigned long long)first);
-}
-
-static void
-client_channel_deleted(struct sub *sub)
-{
-	client_unlisten(client_sub_of(sub)->client, channel_name(sub->channel));
-}
-
-static const struct sink_ops client_sink = { "bosh", client_deliver,
-	client_lagged, client_channel_deleted };
-
-struct client_sub *
-client_find_sub(struct client *client, const char *channel)
-{
-	struct client_sub *sub;
-
-	TAILQ_FOREACH(sub, &client->subs, entry)
-		if (strcmp(channel_name(sub->sub.channel), channel) == 0)
-			return sub;
-	return NULL;
-}
-
-enum err
-client_listen(struct client *client, const char *channel, uint64_t after,
-    bool durable, bool *existed)
-{
-	struct client_sub *sub = client_find_sub(client, channel);
-
-	*existed = sub != NULL;
-	if (sub != NULL) {
-		sub->durable |= durable;
-		return ERR_OK;
-	}
-	if (session_is_over(client->session))
-		return ERR_GONE;
-	if (client->n_subs >=
-	    client->gateway->conf->bosh.subscriptions_per_session)
-		return ERR_LIMIT;
-	sub = xcalloc(1, sizeof(*sub));
-	sub->client = client;
-	sub->durable = durable;
-	TAILQ_INSERT_TAIL(&client->subs, sub, entry);
-	client->n_subs++;
-	sub_init(&sub->sub, client->gateway->worker, channel, &client_sink,
-	    after);
-	return ERR_OK;
-}
-
-bool
-client_unlisten(struct client *client, const char *channel)
-{
-	struct client_sub *sub = client_find_sub(client, channel);
-
-	if (sub == NULL)
-		return false;
-	TAILQ_REMOVE(&client->subs, sub, entry);
-	client->n_subs--;
-	sub_clear(&sub->sub);
-	loop_reap(client->gateway->loop, free, sub);
-	return true;
-}

@@ -106,6 +106,8 @@ void client_stream_error(struct client *client, const char *error,
 /* Answers all that is held. */
 void client_release(struct client *client);
 
+/* Takes what `out` holds. */
+void client_push(struct client *client, struct client_out out);
 /* A whole element for the client, to be sent at the end of the turn. */
 void client_send(struct client *client, const char *text, size_t len);
 /* The same, using the prefix `stream`. */

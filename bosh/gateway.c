@@ -99,6 +99,17 @@ gateway_unref(struct gateway *gateway)
 	free(gateway);
 }
 
+void
+gateway_reload(struct gateway *gateway, const struct conf *conf)
+{
+	if (strcmp(conf->bosh.domain, gateway->conf->bosh.domain) == 0)
+		gateway->conf = conf;
+	else
+		log_warn("bosh.reload", "domain=%s reason=%s",
+		    LOGQ(conf->bosh.domain),
+		    "\"a new domain needs a restart\"");
+}
+
 struct loop *
 gateway_loop(const struct gateway *gateway)
 {

@@ -48,6 +48,8 @@ struct gateway *gateway_create(struct relay *relay, struct worker *worker,
 /* The loop has stopped; gateway_end_all() came before.  What the store still
  * owes to clients that are over keeps the memory until the loop is freed. */
 void gateway_unref(struct gateway *gateway);
+/* A new configuration; one with another domain is not taken. */
+void gateway_reload(struct gateway *gateway, const struct conf *conf);
 struct loop *gateway_loop(const struct gateway *gateway);
 
 /* A request that arrived at this worker, as text.  Valid for the call. */

@@ -33,6 +33,7 @@ struct program {
 /* What one worker is to do, posted to it. */
 struct main_post {
 	struct daemon *daemon;
+	const struct conf *conf;
 	int index;
 };
 
@@ -157,18 +158,40 @@ main_drain_worker(void *arg)
 }
 
 static void
+main_post(struct daemon *daemon, loop_fn *fn)
+{
+	struct main_post *post;
+
+	for (int i = 0; i < daemon->n_workers; i++) {
+		post = xmalloc(sizeof(*post));
+		*post = (struct main_post){ daemon, daemon->conf, i };
+		loop_post(worker_loop(daemon->workers[i]), fn, post);
+	}
+}
+
+static void
 main_drain(struct daemon *daemon)
 {
 	struct program *program = daemon->arg;
-	struct main_post *post;
 
 	atomic_store(&program->undrained, daemon->n_workers);
-	for (int i = 0; i < daemon->n_workers; i++) {
-		post = xmalloc(sizeof(*post));
-		*post = (struct main_post){ daemon, i };
-		loop_post(worker_loop(daemon->workers[i]), main_drain_worker,
-		    post);
-	}
+	main_post(daemon, main_drain_worker);
+}
+
+static void
+main_reload_worker(void *arg)
+{
+	struct main_post *post = arg;
+	struct program *program = post->daemon->arg;
+
+	gateway_reload(program->relay->gateways[post->index], post->conf);
+	free(post);
+}
+
+static void
+main_reload(struct daemon *daemon)
+{
+	main_post(daemon, main_reload_worker);
 }
 
 static void
@@ -202,6 +225,7 @@ main(int argc, char **argv)
 		.ports = main_ports,
 		.status = main_status,
 		.drain = main_drain,
+		.reload = main_reload,
 		.stop = main_stop,
 	};
 	struct program program = { 0 };

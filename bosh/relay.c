@@ -13,6 +13,16 @@ static struct stat_metric relay_forwarded =
     STAT_COUNTER("waft_bosh_relayed_requests_total",
         "Requests that arrived at another worker than their session's", NULL);
 
+static struct stat_metric relay_requests =
+    STAT_COUNTER("waft_bosh_requests_total", "BOSH requests", NULL);
+static struct stat_metric relay_waiting = STAT_GAUGE("waft_bosh_waiting",
+    "BOSH requests that wait for their answer now", NULL);
+static struct stat_metric relay_dead = STAT_COUNTER("waft_bosh_dead_total",
+    "BOSH requests whose connection closed before the answer", NULL);
+static struct stat_metric relay_bytes =
+    STAT_COUNTER("waft_bosh_answer_bytes_total",
+        "Bytes of answers to BOSH requests", NULL);
+
 /* Sessions of one peer address. */
 struct address {
 	UT_hash_handle hh;
@@ -99,6 +109,8 @@ arrival_abort_cb(struct exchange *exchange UNUSED, void *arg)
 	struct arrival *arrival = arg;
 
 	arrival->exchange = NULL;
+	stat_add(&relay_dead, 1);
+	stat_add(&relay_waiting, -1);
 	if (arrival->origin == arrival->owner)
 		arrival_aborted(arrival);
 	else
@@ -118,6 +130,8 @@ arrival_create(struct relay *relay, int origin, struct exchange *exchange,
 	arrival->exchange = exchange;
 	arrival->headers = headers;
 	exchange_on_abort(exchange, arrival_abort_cb, arrival);
+	stat_add(&relay_requests, 1);
+	stat_add(&relay_waiting, 1);
 	return arrival;
 }
 
@@ -156,6 +170,8 @@ arrival_reply(struct arrival *arrival, struct slice text)
 
 	if (arrival->exchange == NULL)
 		return;
+	stat_add(&relay_waiting, -1);
+	stat_add(&relay_bytes, (int64_t)text.len);
 	exchange_reply(arrival->exchange, &reply);
 	arrival->exchange = NULL;
 	arrival_unref(arrival);

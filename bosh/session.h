@@ -39,9 +39,10 @@ struct session_answer {
 };
 
 enum session_reply {
-	REPLY_BODY,  /* the text */
-	REPLY_ERROR, /* recoverable: another transport took its place */
-	REPLY_END    /* terminal, with the condition */
+	REPLY_BODY,   /* the text */
+	REPLY_REPEAT, /* the same, asked for again */
+	REPLY_ERROR,  /* recoverable: another transport took its place */
+	REPLY_END     /* terminal, with the condition */
 };
 
 struct session_ops {

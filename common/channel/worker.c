@@ -291,10 +291,11 @@ worker_main(void *arg)
 void
 worker_start(struct worker *worker)
 {
+	/* Before the thread is there: the flags beside it are then its own. */
+	worker->running = true;
 	if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
 		fatal(EX_OSERR, "worker.thread", "reason=limit");
 	pthread_setname_np(worker->thread, "worker");
-	worker->running = true;
 }
 
 void

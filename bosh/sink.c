@@ -1,0 +1,122 @@
+/* What a session listens to, and how an item gets into its queue. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bosh/client.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/stat.h"
+#include "common/channel/item.h"
+
+/* What a stanza takes beside its own text, roughly: an entry is shared. */
+#define SINK_COST 200
+
+static struct stat_metric sink_full = STAT_COUNTER("waft_bosh_full_total",
+    "Times a session's queue was full and its items stayed in the store", NULL);
+static struct stat_metric sink_lost = STAT_COUNTER("waft_bosh_lagged_total",
+    "Gaps in a session's channel: items that left the store unread", NULL);
+
+static struct client_sub *
+sink_sub(struct sub *sub)
+{
+	return (struct client_sub *)(void *)((char *)sub -
+	    offsetof(struct client_sub, sub));
+}
+
+static enum sink_result
+sink_deliver(struct sub *sub, struct entry *entry)
+{
+	struct client_sub *own = sink_sub(sub);
+	struct client *client = own->client;
+	const struct stanza *stanza;
+	uint32_t len = entry->data_len + SINK_COST;
+
+	if (client->out_count > 0 &&
+	    client->out_bytes + len >
+	        client->gateway->conf->bosh.client_queue) {
+		own->full = client->some_full = true;
+		stat_add(&sink_full, 1);
+		return SINK_FULL;
+	}
+	stanza = item_stanza(entry, channel_class(sub->channel)->notify);
+	if (stanza != NULL &&
+	    (stanza_kind(stanza) != STANZA_IQ ||
+	        channel_class(sub->channel)->iq))
+		client_push(client,
+		    (struct client_out){
+		        .what = entry_ref(entry),
+		        .stanza = stanza,
+		        .len = len,
+		    });
+	return SINK_TOOK;
+}
+
+static void
+sink_lagged(struct sub *sub, uint64_t first)
+{
+	struct client *client = sink_sub(sub)->client;
+
+	stat_add(&sink_lost, 1);
+	log_warn("bosh.lagged", "sid=%.6s… channel=%s first=%llu", client->sid,
+	    LOGQ(channel_name(sub->channel)), (unsigned long long)first);
+}
+
+static void
+sink_deleted(struct sub *sub)
+{
+	client_unlisten(sink_sub(sub)->client, channel_name(sub->channel));
+}
+
+static const struct sink_ops sink_table = { "bosh", sink_deliver, sink_lagged,
+	sink_deleted };
+
+struct client_sub *
+client_find_sub(struct client *client, const char *channel)
+{
+	struct client_sub *sub;
+
+	TAILQ_FOREACH(sub, &client->subs, entry)
+		if (strcmp(channel_name(sub->sub.channel), channel) == 0)
+			return sub;
+	return NULL;
+}
+
+enum err
+client_listen(struct client *client, const char *channel, uint64_t after,
+    bool durable, bool *existed)
+{
+	struct client_sub *sub = client_find_sub(client, channel);
+
+	*existed = sub != NULL;
+	if (sub != NULL) {
+		sub->durable |= durable;
+		return ERR_OK;
+	}
+	if (session_is_over(client->session))
+		return ERR_GONE;
+	if (client->n_subs >=
+	    client->gateway->conf->bosh.subscriptions_per_session)
+		return ERR_LIMIT;
+	sub = xcalloc(1, sizeof(*sub));
+	sub->client = client;
+	sub->durable = durable;
+	TAILQ_INSERT_TAIL(&client->subs, sub, entry);
+	client->n_subs++;
+	sub_init(&sub->sub, client->gateway->worker, channel, &sink_table,
+	    after);
+	return ERR_OK;
+}
+
+bool
+client_unlisten(struct client *client, const char *channel)
+{
+	struct client_sub *sub = client_find_sub(client, channel);
+
+	if (sub == NULL)
+		return false;
+	TAILQ_REMOVE(&client->subs, sub, entry);
+	client->n_subs--;
+	sub_clear(&sub->sub);
+	loop_reap(client->gateway->loop, free, sub);
+	return true;
+}
