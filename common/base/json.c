@@ -19,7 +19,7 @@ json_read(const char *text, size_t len, struct json_error_at *at)
 	    &error);
 	if (value == NULL) {
 		at->line = error.line;
-		at->column = error.column;
+		at->column = error.column > 0 ? error.column : 1;
 		snprintf(at->why, sizeof at->why, "%s", error.text);
 	}
 	return value;

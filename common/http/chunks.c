@@ -10,6 +10,7 @@
 enum {
 	CHUNKS_SIZE, /* before the first digit */
 	CHUNKS_DIGITS,
+	CHUNKS_SPACE, /* between the digits and `;` */
 	CHUNKS_EXTENSION,
 	CHUNKS_SIZE_LF,
 	CHUNKS_DATA,
@@ -74,7 +75,9 @@ chunks_size(struct http_chunks *chunks, char c, uint64_t max,
 	if (c == '\r')
 		return CHUNKS_SIZE_LF;
 	/* White space is allowed only before an extension, RFC 9112 §7.1.1. */
-	return c == ';' || c == ' ' || c == '\t' ? CHUNKS_EXTENSION : -1;
+	if (c == ' ' || c == '\t')
+		return CHUNKS_SPACE;
+	return c == ';' ? CHUNKS_EXTENSION : -1;
 }
 
 static int
@@ -95,6 +98,10 @@ chunks_step(struct http_chunks *chunks, char c, uint64_t max,
 	case CHUNKS_SIZE:
 	case CHUNKS_DIGITS:
 		return chunks_size(chunks, c, max, fault);
+	case CHUNKS_SPACE:
+		if (c == ' ' || c == '\t')
+			return CHUNKS_SPACE;
+		return chunks_want(c, ';', CHUNKS_EXTENSION);
 	case CHUNKS_EXTENSION:
 		if (c == '\r')
 			return CHUNKS_SIZE_LF;
