@@ -113,6 +113,7 @@ keeper_main(void *arg)
 	struct keeper *keeper = arg;
 	struct requests batch = STAILQ_HEAD_INITIALIZER(batch);
 
+	pthread_setname_np(pthread_self(), "waft-state");
 	while (queue_wait(&keeper->queue, &batch, SIZE_MAX))
 		if (!STAILQ_EMPTY(&batch))
 			keeper_batch(keeper, &batch);

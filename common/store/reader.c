@@ -360,6 +360,7 @@ reader_main(void *arg)
 	struct reader *reader = arg;
 	struct requests batch = STAILQ_HEAD_INITIALIZER(batch);
 
+	pthread_setname_np(pthread_self(), "waft-history");
 	while (queue_wait(&reader->queue, &batch, SQLITE_READS_MAX)) {
 		if (!STAILQ_EMPTY(&batch))
 			reader_batch(reader, &batch);

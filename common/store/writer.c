@@ -156,11 +156,44 @@ writer_sync(struct writer *writer)
 	return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
+/* The ledger is read on this thread, so that nobody waits for it but the first
+ * append.  The transaction is the one that writer_open() began: between what
+ * the tail begins behind and what the ledger knows nothing can slip through. */
+static void
+writer_load(struct writer *writer)
+{
+	int code = load_ledger(writer);
+
+	db_exec(writer->db, "COMMIT");
+	writer->loaded = code == SQLITE_OK;
+	if (code != SQLITE_OK)
+		writer_failed(writer, "load", code);
+}
+
+/* The first attempt failed, and what was written since is not in the tail. */
+static int
+writer_load_again(struct writer *writer)
+{
+	int code = db_exec(writer->db, "BEGIN");
+
+	if (code != SQLITE_OK)
+		return code;
+	writer_load(writer);
+	if (!writer->loaded)
+		return SQLITE_IOERR;
+	tail_skip(writer->store->tail, writer->newest);
+	return SQLITE_OK;
+}
+
 int
 writer_begin(struct writer *writer)
 {
-	int code = db_run(writer->begin);
+	int code = SQLITE_OK;
 
+	if (!writer->loaded)
+		code = writer_load_again(writer);
+	if (code == SQLITE_OK)
+		code = db_run(writer->begin);
 	if (code != SQLITE_OK)
 		return code;
 	writer->wrote = false;
@@ -327,8 +360,11 @@ writer_group(struct writer *writer, struct requests *requests)
 static void
 writer_look(struct writer *writer)
 {
-	int code = db_exec(writer->db, "BEGIN");
+	int code;
 
+	if (!writer->loaded)
+		return;
+	code = db_exec(writer->db, "BEGIN");
 	if (code == SQLITE_OK) {
 		code = writer_sync(writer);
 		db_exec(writer->db, "COMMIT");
@@ -411,12 +447,16 @@ writer_main(void *arg)
 	struct requests requests = STAILQ_HEAD_INITIALIZER(requests);
 	int wait_ms;
 
+	pthread_setname_np(pthread_self(), "waft-store");
+	writer_load(writer);
 	while (queue_take(&writer->queue, &requests, SIZE_MAX)) {
 		wait_ms = 0;
 		if (!STAILQ_EMPTY(&requests))
 			writer_group(writer, &requests);
-		else
+		else if (writer->loaded)
 			wait_ms = trim_idle(writer->trim);
+		else
+			wait_ms = WRITER_LOOK_MS;
 		writer_tick(writer);
 		if (wait_ms > WRITER_LOOK_MS)
 			wait_ms = WRITER_LOOK_MS;
@@ -426,7 +466,8 @@ writer_main(void *arg)
 	writer->pinned_ms = 0;
 	if (writer->pins_dirty)
 		writer_chore(writer, "pin", apply_pins);
-	trim_end(writer->trim);
+	if (writer->loaded)
+		trim_end(writer->trim);
 	return NULL;
 }
 
@@ -506,9 +547,8 @@ writer_open(struct sqlite *sqlite, struct buf *why, int *status)
 	code = writer_epoch(writer);
 	if (code == SQLITE_OK) {
 		writer->trim = trim_create(writer);
-		db_exec(writer->db, "BEGIN");
-		code = load_ledger(writer);
-		db_exec(writer->db, "COMMIT");
+		code = db_exec(writer->db, "BEGIN");
+		writer->newest = (uint64_t)db_number(writer->last_seq, 0);
 	}
 	if (code != SQLITE_OK) {
 		buf_addf(why, "%s: %s", sqlite->path,
@@ -517,8 +557,7 @@ writer_open(struct sqlite *sqlite, struct buf *why, int *status)
 		goto fail;
 	}
 	sqlite3_wal_hook(writer->db, writer_wal_cb, writer);
-	writer->version = db_number(writer->data_version, 0);
-	writer->looked_ms = clock_mono_ms();
+	writer->version = -1;
 	sqlite->store->tail =
 	    tail_create(sqlite->store->conf->store.tail_size, writer->newest);
 	writer->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -25,6 +25,7 @@ struct writer {
 	int wake_fd;
 	pthread_t thread;
 	bool started;
+	bool loaded; /* the ledger is */
 
 	uint64_t newest;   /* of the log, as far as this process knows */
 	uint64_t base;     /* the same when the transaction began */
