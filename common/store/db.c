@@ -208,6 +208,8 @@ db_check(sqlite3 *db, const struct db_open *how, struct buf *why, int *status)
 	int code;
 	int64_t app_id = 0, version = 0, tables = 0;
 
+	if (sqlite3_db_readonly(db, "main") == 1)
+		return SQLITE_READONLY;
 	/* One look: another daemon may be making the store right now. */
 	code = db_exec(db, "BEGIN");
 	if (code == SQLITE_OK)
@@ -233,8 +235,6 @@ db_check(sqlite3 *db, const struct db_open *how, struct buf *why, int *status)
 		    how->path, (long long)version, how->n_schema);
 		return SQLITE_ERROR;
 	}
-	if (sqlite3_db_readonly(db, "main"))
-		return SQLITE_READONLY;
 	return SQLITE_OK;
 }
 

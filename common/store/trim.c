@@ -99,14 +99,17 @@ trim_prepare(struct trim *trim)
 	    "ORDER BY seq LIMIT ?");
 	trim->count = db_prepare(db,
 	    "SELECT count(*) FROM log WHERE channel = ? AND kind = 0");
+	/* Naming the key makes it a removal and an insertion, which joins the
+	 * pages that become empty; a plain update leaves them. */
 	trim->stub = db_prepare(db,
-	    "UPDATE log SET kind = 5, data = NULL, prev_id = NULL "
+	    "UPDATE log SET seq = seq, kind = 5, data = NULL, prev_id = NULL "
 	    "WHERE seq = ?");
 	trim->remove = db_prepare(db, "DELETE FROM log WHERE seq = ?");
 	trim->last = db_prepare(db,
 	    "UPDATE channel SET last_seq = ?, last_time = ? WHERE id = ?");
 	trim->by_seq = db_prepare(db,
-	    "SELECT l.seq, l.time, l.kind, c.name FROM log AS l LEFT JOIN "
+	    "SELECT l.seq, l.time, l.kind, c.name, length(l.data) "
+	    "FROM log AS l LEFT JOIN "
 	    "channel AS c ON c.id = l.channel WHERE l.seq > ? "
 	    "ORDER BY l.seq LIMIT ?");
 	trim->expired = db_prepare(db,
@@ -253,12 +256,14 @@ trim_used(struct trim *trim)
 	return (uint64_t)(pages * db_number(trim->page_size, 0));
 }
 
-static bool
-trim_is_over(struct trim *trim)
+/* Bytes there are too many. */
+static uint64_t
+trim_excess(struct trim *trim)
 {
 	uint64_t max = trim->writer->store->conf->store.max_size;
+	uint64_t used = max == 0 ? 0 : trim_used(trim);
 
-	return max != 0 && trim_used(trim) > max;
+	return used > max ? used - max : 0;
 }
 
 static int64_t
@@ -293,7 +298,7 @@ trim_is_due(struct trim *trim, bool idle)
 	trim_pass(trim, idle);
 	if (mono_ms >= trim->size_ms) {
 		trim->size_ms = mono_ms + TRIM_SIZE_MS;
-		trim->over = trim_is_over(trim);
+		trim->over = trim_excess(trim) != 0;
 	}
 	if (mono_ms >= trim->expire_ms) {
 		trim->expire_ms = mono_ms + TRIM_EXPIRE_MS;
@@ -489,17 +494,18 @@ trim_size(struct trim *trim)
 	struct trim_row rows[TRIM_STEP_ROWS];
 	struct ledger_channel *channels[TRIM_STEP_ROWS];
 	size_t n = 0;
-	uint64_t seq = trim->size_at;
+	uint64_t seq = trim->size_at, excess, found = 0;
 	int code = SQLITE_OK;
 
-	trim->over = trim_is_over(trim);
+	excess = trim_excess(trim);
+	trim->over = excess != 0;
 	if (!trim->over) {
 		trim->size_at = 0;
 		return SQLITE_OK;
 	}
 	sqlite3_bind_int64(stmt, 1, (sqlite3_int64)seq);
 	sqlite3_bind_int64(stmt, 2, TRIM_STEP_ROWS);
-	while (sqlite3_step(stmt) == SQLITE_ROW) {
+	while (found < excess && sqlite3_step(stmt) == SQLITE_ROW) {
 		seq = (uint64_t)sqlite3_column_int64(stmt, 0);
 		rows[n].seq = seq;
 		rows[n].time_ms = sqlite3_column_int64(stmt, 1);
@@ -507,9 +513,11 @@ trim_size(struct trim *trim)
 		    rows[n].time_ms > trim->now_ms - TRIM_GRACE_MS)
 			break;
 		trim->size_at = seq;
-		if (sqlite3_column_int(stmt, 2) == ENTRY_ITEM)
-			channels[n++] = ledger_channel(trim->writer->ledger,
-			    db_text(stmt, 3));
+		if (sqlite3_column_int(stmt, 2) != ENTRY_ITEM)
+			continue;
+		found += (uint64_t)sqlite3_column_int64(stmt, 4);
+		channels[n++] =
+		    ledger_channel(trim->writer->ledger, db_text(stmt, 3));
 	}
 	sqlite3_reset(stmt);
 	for (size_t i = 0; i < n && code == SQLITE_OK; i++) {
@@ -519,7 +527,7 @@ trim_size(struct trim *trim)
 			    rows[i].time_ms, TRIM_SIZE);
 	}
 	/* All that may go has gone: look again at the usual time. */
-	if (n < TRIM_STEP_ROWS)
+	if (n < TRIM_STEP_ROWS && found < excess)
 		trim->over = false;
 	return code;
 }

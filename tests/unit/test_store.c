@@ -1,6 +1,4 @@
 /* One set of rules over both backends; then what only a file can do. */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,12 +6,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include <cmocka.h>
 #include <sqlite3.h>
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/store/store.h"
+#include "tests/unit/unit.h"
 
 #define DEADLINE_MS 10000
 
@@ -203,8 +201,9 @@ got_cb(const struct read_result *result, void *arg)
 		strcpy(got->entries[i].id, entry->id);
 		if (entry->kind == ENTRY_ITEM) {
 			assert_true(entry_format(entry, "json-object", &text));
-			memcpy(got->entries[i].text, text.p, text.len);
-			got->entries[i].text[text.len] = '\0';
+			snprintf(got->entries[i].text,
+			    sizeof(got->entries[i].text), "%.*s", (int)text.len,
+			    text.p);
 		}
 	}
 }
@@ -581,6 +580,34 @@ holds_back_what_follows_a_pin(void **state)
 }
 
 static void
+drops_the_oldest_of_all_when_there_is_too_much(void **state)
+{
+	struct fixture *f = *state;
+	int64_t until_ms = clock_mono_ms() + DEADLINE_MS;
+	static char text[8000];
+	uint64_t last = 0;
+	struct got got;
+	char id[16];
+
+	store_free(f->store);
+	f->conf.store.max_size = 200000;
+	open_store(f);
+	memset(text, 'x', sizeof(text) - 1);
+	put(f, "quiet", "1", "x");
+	for (int i = 0; i < 50; i++) {
+		snprintf(id, sizeof(id), "%d", i);
+		last = put(f, "a", id, text);
+	}
+	do {
+		get(f, "quiet", 0, 50, &got);
+		usleep(20000);
+	} while (got.count != 0 && clock_mono_ms() < until_ms);
+	assert_int_equal(got.count, 0);
+	get(f, "a", last - 1, 50, &got);
+	assert_int_equal(got.count, 1);
+}
+
+static void
 lists_stored_channels_by_name(void **state)
 {
 	struct fixture *f = *state;
@@ -871,6 +898,64 @@ finishes_what_was_asked_before_it_is_freed(void **state)
 
 /* ---- what only a file can do ----------------------------------------- */
 
+/* A disk that is full, or that may not be written, when a test says so: the
+ * system's own file functions but for two. */
+static struct {
+	sqlite3_vfs vfs;
+	sqlite3_vfs *real;
+	sqlite3_io_methods methods[2]; /* of databases, of their logs */
+	const sqlite3_io_methods *real_methods;
+	_Atomic bool full;
+	_Atomic bool read_only;
+} disk;
+
+static int
+disk_write_cb(sqlite3_file *file, const void *data, int len, sqlite3_int64 at)
+{
+	if (disk.full)
+		return SQLITE_FULL;
+	return disk.real_methods->xWrite(file, data, len, at);
+}
+
+static int
+disk_open_cb(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags,
+    int *out)
+{
+	sqlite3_io_methods *methods;
+	int code;
+
+	(void)vfs;
+	if (disk.read_only) {
+		flags &= ~(SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+		flags |= SQLITE_OPEN_READONLY;
+	}
+	code = disk.real->xOpen(disk.real, name, file, flags, out);
+	if (code == SQLITE_OK) {
+		disk.real_methods = file->pMethods;
+		methods = &disk.methods[(flags & SQLITE_OPEN_MAIN_DB) == 0];
+		*methods = *file->pMethods;
+		methods->xWrite = disk_write_cb;
+		file->pMethods = methods;
+	}
+	return code;
+}
+
+static void
+disk_install(void)
+{
+	disk.real = sqlite3_vfs_find(NULL);
+	disk.vfs = *disk.real;
+	disk.vfs.zName = "test-disk";
+	disk.vfs.xOpen = disk_open_cb;
+	assert_int_equal(sqlite3_vfs_register(&disk.vfs, 1), SQLITE_OK);
+}
+
+static void
+disk_remove(void)
+{
+	assert_int_equal(sqlite3_vfs_unregister(&disk.vfs), SQLITE_OK);
+}
+
 static void
 keeps_everything_across_a_restart(void **state)
 {
@@ -1040,6 +1125,67 @@ refuses_a_file_that_is_not_ours_and_leaves_it_alone(void **state)
 }
 
 static void
+refuses_an_item_while_the_disk_is_full_and_breaks_nothing(void **state)
+{
+	struct fixture *f = *state;
+	int64_t until_ms = clock_mono_ms() + DEADLINE_MS;
+	const char *why = NULL;
+	uint64_t first;
+	struct got got;
+	struct put put_;
+
+	store_free(f->store);
+	disk_install();
+	open_store(f);
+	first = put(f, "a", "1", "x");
+	assert_true(store_is_writable(f->store, &why));
+	disk.full = true;
+	put_ = put_entry(f, item("a", "2", "x"));
+	assert_int_equal(put_.err, ERR_FULL);
+	assert_false(store_is_writable(f->store, &why));
+	assert_string_equal(why, "the disk of the store is full");
+	assert_int_equal(subscribe(f, "a", "u@x", SUB_ACTIVE).err, ERR_FULL);
+	get(f, "a", 0, 10, &got);
+	assert_int_equal(got.count, 1);
+	assert_int_equal(store_newest(f->store), first);
+	disk.full = false;
+	/* Nobody has to publish for it to notice. */
+	while (!store_is_writable(f->store, &why) && clock_mono_ms() < until_ms)
+		usleep(1000);
+	assert_true(store_is_writable(f->store, &why));
+	put_ = put_entry(f, item("a", "2", "x"));
+	assert_int_equal(put_.err, ERR_OK);
+	assert_false(put_.results[0].duplicate);
+	assert_int_equal(put_.results[0].prev_seq, first);
+	reopen(f);
+	get(f, "a", 0, 10, &got);
+	assert_int_equal(got.count, 2);
+	assert_int_equal(list(f, (struct sub_filter){ 0 }, 0, 10).count, 0);
+	store_free(f->store);
+	disk_remove();
+	open_store(f);
+}
+
+static void
+says_that_a_store_is_read_only_or_the_disk_full(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, "a", "1", "x");
+	store_free(f->store);
+	disk_install();
+	disk.read_only = true;
+	refuses(f, EX_IOERR, "cannot be written");
+	disk.read_only = false;
+	unlink(f->path);
+	disk.full = true;
+	refuses(f, EX_IOERR, "disk is full");
+	disk.full = false;
+	disk_remove();
+	open_store(f);
+}
+
+static void
 refuses_a_newer_store_and_a_folder_that_is_not_there(void **state)
 {
 	struct fixture *f = *state;
@@ -1093,6 +1239,7 @@ main(void)
 		BOTH(
 		    remembers_the_order_of_a_channel_whose_items_have_all_aged),
 		BOTH(holds_back_what_follows_a_pin),
+		BOTH(drops_the_oldest_of_all_when_there_is_too_much),
 		BOTH(lists_stored_channels_by_name),
 		BOTH(deletes_a_channel_with_its_items_and_subscriptions),
 		BOTH(tells_followers_and_lets_them_read_the_tail),
@@ -1111,6 +1258,9 @@ main(void)
 		ON("sqlite", answers_busy_when_the_lock_does_not_come),
 		ON("sqlite",
 		    refuses_a_file_that_is_not_ours_and_leaves_it_alone),
+		ON("sqlite",
+		    refuses_an_item_while_the_disk_is_full_and_breaks_nothing),
+		ON("sqlite", says_that_a_store_is_read_only_or_the_disk_full),
 		ON("sqlite",
 		    refuses_a_newer_store_and_a_folder_that_is_not_there),
 		ON("sqlite", hides_its_private_file_from_others),
