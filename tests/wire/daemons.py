@@ -33,13 +33,12 @@ SECRET = "secret"
 class Daemon:
     """One started program; its log is all that it wrote."""
 
-    def __init__(self, program, arguments, log, cwd):
+    def __init__(self, command, log, cwd):
         self.log = pathlib.Path(log)
         with open(self.log, "ab") as out:
             self.begin = out.tell()
             self.process = subprocess.Popen(
-                [BUILD / "bin" / program, *arguments], stdin=subprocess.DEVNULL,
-                stdout=out, stderr=out, cwd=cwd)
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=cwd)
 
     @property
     def pid(self):
@@ -149,6 +148,7 @@ class Waft:
         self.component = Control(component_port)
         self.conf = self.directory / "waft.conf"
         self.daemons = []
+        self.within = []  # what a daemon's command line begins with
         link = "" if server is None else f"""\
 component "{DOMAIN}" {{
   server = "127.0.0.1:{server}"
@@ -188,9 +188,11 @@ bosh {{
         return done.stdout
 
     def spawn(self, program, *arguments, log=None):
-        daemon = Daemon(program, [*arguments[:1], "-c", self.conf, *arguments[1:]]
-                        if program == "waft" else ["-c", self.conf, *arguments],
-                        self.directory / (log or f"{program}.log"), self.directory)
+        at = 1 if program == "waft" else 0
+        daemon = Daemon(
+            [*self.within, BUILD / "bin" / program, *arguments[:at], "-c", self.conf,
+             *arguments[at:]],
+            self.directory / (log or f"{program}.log"), self.directory)
         self.daemons.append(daemon)
         return daemon
 
