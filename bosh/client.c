@@ -475,14 +475,28 @@ client_apply(void *arg, const struct body *body)
 	return stream_apply(client, body);
 }
 
+/* An ordinary end is nothing to read about, one that is the client's fault is.
+ */
+static void
+client_log_end(const struct client *client, enum condition condition,
+    const char *reason)
+{
+	bool fault = condition == COND_BAD_REQUEST ||
+	    condition == COND_POLICY_VIOLATION ||
+	    condition == COND_REMOTE_STREAM_ERROR;
+
+	(fault ? log_info : log_debug)("bosh.end",
+	    "sid=%.6s… reason=%s condition=%s", client->sid, LOGQ(reason),
+	    condition_name(condition));
+}
+
 static void
 client_ended(void *arg, enum condition condition, bool told, const char *reason)
 {
 	struct client *client = arg;
 	struct client_sub *sub;
 
-	log_debug("bosh.end", "sid=%.6s… reason=%s condition=%s", client->sid,
-	    LOGQ(reason), condition_name(condition));
+	client_log_end(client, condition, reason);
 	event_del(&client->timer);
 	loop_defer_cancel(client->gateway->loop, &client->flush);
 	position_save(client, strcmp(reason, "terminate") == 0);

@@ -55,17 +55,19 @@ channels "*" {{ subscribe = anyone }}
 
     def start(self):
         self.log = pathlib.Path(self.directory, "log")
+        self.log.touch()
+        self.started = len(self.log.read_bytes())
         self.process = subprocess.Popen(
             [BUILD / "bin" / "waft-bosh", "-c", self.config],
             stderr=open(self.log, "ab"))
-        self.started = len(self.log.read_text())
         line = until(self._ready, 20, self.tail)
         self.port = int(re.search(r"http=127.0.0.1:(\d+)", line)[1])
         self.control = int(re.search(r"control=127.0.0.1:(\d+)", line)[1])
 
     def _ready(self):
         assert self.process.poll() is None, self.tail()
-        found = [line for line in self.log.read_text().splitlines()
+        found = [line for line in 
+                 self.log.read_bytes()[self.started:].decode().splitlines()
                  if "event=ready" in line]
         return found[-1] if found else None
 

@@ -3,6 +3,7 @@
 Names of rules in brackets are those of XEP-0124 and XEP-0206 sections.
 """
 
+import random
 import time
 
 import pytest
@@ -413,6 +414,61 @@ def test_a_relayed_poll_that_closes_is_noticed(gateway):
         gateway.publish("relayed2", message(i))
         assert session.texts() == [str(i)]
     session.close()
+
+
+def test_clients_with_bad_lines_get_everything_once_and_in_order():
+    """Connections die before, while and after an answer is written; the rid is
+    then sent again, or given up for the next where it was an empty poll."""
+    dice = random.Random(7)
+    with Gateway() as gateway:
+        sessions = [Session(gateway.port).log_in() for _ in range(8)]
+        found = [[] for _ in sessions]
+        for each in sessions:
+            each.subscribe("storm")
+        for sent in range(150):
+            gateway.publish("storm", message(sent))
+            for i, each in enumerate(sessions):
+                if dice.random() < 0.4:
+                    continue
+                found[i] += texts(lossy_poll(each, dice))
+        for i, each in enumerate(sessions):
+            while len(found[i]) < 150:
+                found[i] += texts(each.call())
+            assert found[i] == [str(n) for n in range(150)]
+            each.close()
+
+
+def lossy_poll(session, dice):
+    session.rid += 1
+    body = session.body(rid=session.rid)
+    while True:
+        conn = Conn(session.port)
+        fate = dice.random()
+        conn.send(body[:dice.randrange(len(body))] if fate < 0.15 else body)
+        if fate < 0.15:
+            conn.close()
+        elif fate < 0.3:
+            conn.close()
+        elif fate < 0.4:
+            conn.has_answer(0.01)
+            conn.close()
+        else:
+            try:
+                answer = conn.receive(0.3)
+            except TimeoutError:
+                # Nothing waits: the same rid again, now to stay.
+                other = Conn(session.port)
+                other.send(body)
+                assert conn.receive().xml.get("type") == "error"
+                other.close()
+                conn.close()
+                session.rid += 1
+                body = session.body("<presence/>", attrs="pause='60'",
+                                    rid=session.rid)
+                continue
+            assert answer.condition is None, answer.body
+            conn.close()
+            return answer
 
 
 def test_no_sid_is_logged_whole(gateway, session):

@@ -1,5 +1,9 @@
 """The XMPP side of a BOSH session: SASL, restart, bind, stanzas, subscriptions."""
 
+import json
+import signal
+import urllib.request
+
 import pytest
 
 from bosh import (BIND, DOMAIN, NC, PUBSUB, SASL, STREAM, XB, Gateway, Session,
@@ -250,8 +254,6 @@ def test_all_sessions_of_a_bare_jid_get_what_one_subscribed(gateway):
 
 
 def test_json_items_arrive_as_events(gateway, session):
-    import json
-    import urllib.request
     session.subscribe("json")
     request = urllib.request.Request(
         f"http://127.0.0.1:{gateway.control}/publish/",
@@ -277,3 +279,72 @@ def test_presence_subscribes_a_session(gateway, session):
     assert "subscribed" in answer.body
     gateway.publish("pres", message("via presence"))
     until(lambda: session.texts() == ["via presence"])
+
+
+def test_the_operator_subscribes_a_user(gateway):
+    jid = f"alice@{DOMAIN}"
+    online = log_in(gateway, "alice", "wonder")
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{gateway.control}/channels/byop/subscriptions/",
+        json.dumps({"jid": jid}).encode(),
+        {"Content-Type": "application/json"})
+    urllib.request.urlopen(request, timeout=5).close()
+    gateway.publish("byop", message("one"))
+    assert online.texts() == ["one"]
+    online.call(attrs="type='terminate'")
+    gateway.publish("byop", message("two"))
+    later = log_in(gateway, "alice", "wonder")
+    assert later.texts() == ["two"]
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{gateway.control}/channels/byop/subscriptions/"
+        f"{jid}/", method="DELETE")
+    urllib.request.urlopen(request, timeout=5).close()
+    gateway.publish("byop", message("three"))
+    later.subscribe("last")
+    gateway.publish("last", message("four"))
+    assert later.texts() == ["four"]
+    later.call(attrs="type='terminate'")
+
+
+def test_a_durable_subscription_outlives_the_daemon():
+    with Gateway(sections=TOKENS, engine="sqlite") as gateway:
+        first = log_in(gateway, "alice", "wonder")
+        first.subscribe("kept", jid=f"alice@{DOMAIN}")
+        gateway.publish("kept", message("one"))
+        assert first.texts() == ["one"]
+        first.call(attrs="type='terminate'")
+        gateway.publish("kept", message("two"))
+        assert gateway.stop() == 0
+        gateway.start()
+        second = log_in(gateway, "alice", "wonder")
+        gateway.publish("kept", message("three"))
+        assert second.texts(count=2) == ["two", "three"]
+
+
+def test_what_was_not_surely_received_comes_again(gateway):
+    """The session ends without a word from its client: its last answers may
+    never have arrived, so their stanzas are repeated, with the same ids."""
+    bare = f"bob@{DOMAIN}"
+    first = log_in(gateway, "bob", "builder", resource="x")
+    first.subscribe("again", jid=bare)
+    gateway.publish("again", message("one"))
+    ids = [m.get("id") for m in first.call().xml]
+    second = log_in(gateway, "bob", "builder", resource="x")
+    until(lambda: first.call().condition is not None)
+    answer = log_in(gateway, "bob", "builder").call()
+    assert [m.get("id") for m in answer.xml] == ids
+    subscribe(second, "again", jid=bare, word="unsubscribe")
+    second.call(attrs="type='terminate'")
+
+
+def test_sighup_takes_new_tokens_and_classes():
+    with Gateway(sections=TOKENS) as gateway:
+        gateway.config.write_text(gateway.config.read_text()
+                                  .replace("wonder", "changed")
+                                  .replace("closed/*", "other/*"))
+        gateway.process.send_signal(signal.SIGHUP)
+        until(lambda: "event=reload" in gateway.log.read_text())
+        old = Session(gateway.port).authenticate("PLAIN", "\0alice\0wonder")
+        assert "not-authorized" in old.body
+        session = log_in(gateway, "alice", "changed")
+        session.subscribe("closed/now-open")
