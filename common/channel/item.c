@@ -190,14 +190,22 @@ item_stanza_id(const char *epoch, const struct entry *entry, struct buf *out)
 
 /* ---- showing --------------------------------------------------------- */
 
+/* Exactly: a name of other case is another format. */
+static bool
+item_format_is(struct slice format, const char *name)
+{
+	return format.len == strlen(name) &&
+	    memcmp(format.p, name, format.len) == 0;
+}
+
 static json_t *
 item_format_to_json(struct slice format, struct slice text)
 {
 	struct json_error_at at;
 
-	if (slice_is(format, "xmpp-stanza"))
+	if (item_format_is(format, "xmpp-stanza"))
 		return json_pack("{s:s%}", "content", text.p, text.len);
-	if (slice_is(format, "pubsub-item"))
+	if (item_format_is(format, "pubsub-item"))
 		return json_stringn(text.p, text.len);
 	return json_read(text.p, text.len, &at);
 }

@@ -61,7 +61,6 @@ call_is_our_host(const struct control *control, const struct http_head *head)
 	struct slice own = { control->opts.address,
 		strlen(control->opts.address) };
 	struct slice name;
-	char text[256];
 
 	if (head->host.p == NULL || head->host.len == 0)
 		return head->minor == 0;
@@ -71,11 +70,10 @@ call_is_our_host(const struct control *control, const struct http_head *head)
 	own = call_host_name(own);
 	if (own.len == name.len && strncasecmp(own.p, name.p, own.len) == 0)
 		return true;
-	for (size_t i = 0; i < hosts->count; i++) {
-		snprintf(text, sizeof text, "%s", hosts->list[i]);
-		if (slice_is(name, text) || slice_is(head->host, text))
+	for (size_t i = 0; i < hosts->count; i++)
+		if (slice_is(name, hosts->list[i]) ||
+		    slice_is(head->host, hosts->list[i]))
 			return true;
-	}
 	return false;
 }
 
@@ -106,10 +104,7 @@ call_init(struct call *call, struct control *control, struct exchange *exchange)
 	struct slice accept;
 	bool our_host, our_origin;
 
-	memset(call, 0, offsetof(struct call, grant));
-	call->grant.token = NULL;
-	call->realm = NULL;
-	call->left = NULL;
+	*call = (struct call){ 0 };
 	call->control = control;
 	call->exchange = exchange;
 	call->wants_text = true;

@@ -469,6 +469,21 @@ TEST(the_stanza_id_is_the_position)
 	entry_unref(entry);
 }
 
+TEST(a_format_of_other_case_is_another_format)
+{
+	struct desk *desk = *state;
+	json_t *json;
+
+	desk_parse(desk, "{'channel':'c','formats':{'XMPP-stanza':7}}");
+	assert_null(item_stanza(desk->entry, NOTIFY_AUTO));
+	json = item_to_json(desk->entry, "00000000");
+	assert_int_equal(json_integer_value(
+	                     json_object_get(json_object_get(json, "formats"),
+	                         "XMPP-stanza")),
+	    7);
+	json_decref(json);
+}
+
 TEST(shows_the_item_as_it_was_published)
 {
 	struct desk *desk = *state;
@@ -513,6 +528,7 @@ main(void)
 		cmocka_unit_test(escapes_json_that_xml_cannot_hold),
 		cmocka_unit_test(threads_may_make_the_view_together),
 		cmocka_unit_test(the_stanza_id_is_the_position),
+		WITH_DESK(a_format_of_other_case_is_another_format),
 		WITH_DESK(shows_the_item_as_it_was_published),
 	};
 
