@@ -468,6 +468,18 @@ judge_acks(struct seen_id *ids, int index, int life)
 	return count;
 }
 
+static void
+judge_free(struct log *log, struct seen_id *ids)
+{
+	struct seen_id *id, *tmp;
+
+	MAP_FOREACH(id, tmp, ids) {
+		HASH_DEL(ids, id);
+		free(id);
+	}
+	free(log->records);
+}
+
 /* ---- the parent ------------------------------------------------------ */
 
 static pid_t
@@ -512,7 +524,7 @@ main(int argc, char **argv)
 	int64_t until_ms = clock_mono_ms() + 1000 * (int64_t)seconds;
 	int lives[PROCESSES] = { 0 };
 	pid_t pids[PROCESSES];
-	size_t seen = 0, acked = 0;
+	size_t items, seen = 0, acked = 0;
 	struct log log = { 0 };
 	struct seen_id *ids = NULL;
 
@@ -547,11 +559,13 @@ main(int argc, char **argv)
 			seen += judge_view(&log, i, life, life == lives[i]);
 			acked += judge_acks(ids, i, life);
 		}
-	if (log.count == 0 || acked == 0 || seen == 0)
-		give_up("nothing happened", (long long)log.count, kills);
+	items = log.count;
+	if (items == 0 || acked == 0 || seen == 0)
+		give_up("nothing happened", (long long)items, kills);
+	judge_free(&log, ids);
 	printf("store_stress: %zu items, %zu acknowledged, %zu seen, %d kills, "
 	       "seed %u: ok\n",
-	    log.count, acked, seen, kills, seed);
+	    items, acked, seen, kills, seed);
 	nftw(dir, remove_cb, 16, FTW_DEPTH | FTW_PHYS);
 	return 0;
 }
