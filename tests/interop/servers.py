@@ -93,7 +93,7 @@ class Server:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, cwd=self.directory, env=self.environment())
-        ports = (self.c2s_port, self.component_port, self.http_port)
+        ports = self.start_ports()
 
         def is_up():
             if self.process.poll() is not None:
@@ -102,6 +102,10 @@ class Server:
 
         wait_until(is_up, self.start_seconds, f"{self.name} listens")
         return self
+
+    def start_ports(self):
+        """What listens once it is up."""
+        return {self.c2s_port, self.component_port, self.http_port}
 
     def stop(self):
         """An orderly shutdown; the users stay for the next start()."""
