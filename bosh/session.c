@@ -95,12 +95,6 @@ session_next(const struct session *session)
 	return session->next;
 }
 
-uint64_t
-session_answered(const struct session *session)
-{
-	return session->answered;
-}
-
 /* ---- sending --------------------------------------------------------- */
 
 void
@@ -328,14 +322,4 @@ session_oldest_mark(const struct session *session)
 			mark = slot->mark;
 	}
 	return mark;
-}
-
-size_t
-session_size(const struct session *session)
-{
-	size_t size = sizeof(*session);
-
-	for (int i = 0; i <= session->mask; i++)
-		size += sizeof(session->slots[i]) + session->slots[i].text_len;
-	return size;
 }

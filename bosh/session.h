@@ -110,12 +110,9 @@ void session_release(struct session *session, int64_t now);
 bool session_is_over(const struct session *session);
 /* Requests held with a live transport. */
 int session_held(const struct session *session);
-/* The rid the client is to use next, and the last one answered. */
+/* The rid that takes effect next. */
 uint64_t session_next(const struct session *session);
-uint64_t session_answered(const struct session *session);
 /* The least mark of the answers that the client may not have got, 0 if none. */
 uint64_t session_oldest_mark(const struct session *session);
-/* Memory it occupies, cached answers included. */
-size_t session_size(const struct session *session);
 
 #endif
