@@ -217,7 +217,7 @@ relay_enter_address(struct relay *relay, const char *peer)
 	HASH_FIND_STR(relay->addresses, peer, address);
 	if (address == NULL) {
 		address = xcalloc(1, sizeof(*address) + strlen(peer) + 1);
-		strcpy(address->text, peer);
+		memcpy(address->text, peer, strlen(peer));
 		HASH_ADD_STR(relay->addresses, text, address);
 	}
 	ok = address->sessions < relay->conf->bosh.sessions_per_address;
@@ -277,7 +277,7 @@ relay_bind(struct relay *relay, const char *jid, int index, const char *sid,
 		*old_index = name->index;
 	} else {
 		name = xcalloc(1, sizeof(*name) + strlen(jid) + 1);
-		strcpy(name->jid, jid);
+		memcpy(name->jid, jid, strlen(jid));
 		HASH_ADD_STR(relay->names, jid, name);
 	}
 	snprintf(name->sid, SID_SIZE, "%s", sid);

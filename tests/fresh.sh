@@ -51,7 +51,7 @@ inside 'apt-get update -q >/dev/null
 
 echo "== make demo"
 inside 'cd /root/waft
-	make demo >/root/demo.log 2>&1 &
+	setsid make demo >/root/demo.log 2>&1 &
 	demo=$!
 	i=0
 	until grep -q "curl http" /root/demo.log; do
@@ -67,10 +67,14 @@ inside 'cd /root/waft
 		[ $i -lt 30 ] || { tail -n 40 /root/demo.log; exit 1; }
 		sleep 1
 	done
-	pkill -INT -f demo/demo.py
+	kill -INT -- -$demo
 	wait $demo || true
 	tail -n 22 /root/demo.log
-	! pgrep -l "waft|prosody"'
+	grep -q "nothing left behind" /root/demo.log'
+for process in /proc/[0-9]*; do
+	[ "$(readlink "$process/root")" != "$root" ] ||
+	    { echo "fresh: left running: $(cat "$process/comm")"; exit 1; }
+done
 echo "== make check"
 inside 'cd /root/waft && make check >/root/check.log 2>&1 || {
 		tail -n 100 /root/check.log; exit 1; }

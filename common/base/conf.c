@@ -297,11 +297,10 @@ conf_open_defaults(struct conf_loader *l)
 		if (s->title == NULL &&
 		    conf_loader_opened(l, s->name, 0) == NULL)
 			conf_loader_open(l, s, NULL, &at);
-	do
-		class = conf_loader_opened(l, "channels", n++);
-	while (class != NULL && strcmp(class->title, "*") != 0);
-	if (class == NULL)
-		conf_loader_open(l, conf_section_find("channels"), "*", &at);
+	while ((class = conf_loader_opened(l, "channels", n++)) != NULL)
+		if (class->title != NULL && strcmp(class->title, "*") == 0)
+			return;
+	conf_loader_open(l, conf_section_find("channels"), "*", &at);
 }
 
 static void

@@ -1,4 +1,5 @@
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -434,6 +435,7 @@ conf_value_set(const struct conf_option *o, void *target,
 {
 	if (conf_option_is_list(o))
 		return conf_value_list(o, target, values, n, why);
+	assert(n == 1);
 	switch (o->type) {
 	case CONF_SERVER:
 		return conf_value_server(o, target, values[0], why);
