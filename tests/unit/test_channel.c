@@ -422,6 +422,30 @@ TEST(tells_a_deletion_to_all_in_its_place)
 	world_close(&world);
 }
 
+TEST(a_read_ahead_of_the_worker_hides_no_deletion)
+{
+	struct world world;
+	struct listener *late;
+
+	world_open(&world);
+	world.trims = true;
+	worker_follow(world.worker, 0, NULL, NULL);
+	world_publish(&world, 0);
+	world_publish(&world, 0);
+	world_turn(&world, 3);
+	worker_pause(world.worker, true);
+	late = world_listen(&world, 0, 0, 1);
+	world_append(&world, ENTRY_DELETE, 0);
+	world_publish(&world, 0);
+	world_turn(&world, 5);
+	assert_int_equal(late->deletions, 0);
+	worker_pause(world.worker, false);
+	world_turn(&world, 5);
+	assert_int_equal(late->deletions, 1);
+	assert_int_equal(late->got, 1);
+	world_close(&world);
+}
+
 TEST(a_sub_cleared_while_the_store_reads_is_left_alone)
 {
 	struct world world;
@@ -590,6 +614,7 @@ main(void)
 		    tells_what_has_left_the_log_before_what_follows),
 		cmocka_unit_test(tells_a_gap_when_nothing_at_all_is_left),
 		cmocka_unit_test(tells_a_deletion_to_all_in_its_place),
+		cmocka_unit_test(a_read_ahead_of_the_worker_hides_no_deletion),
 		cmocka_unit_test(
 		    a_sub_cleared_while_the_store_reads_is_left_alone),
 		cmocka_unit_test(a_channel_lives_while_something_listens),
