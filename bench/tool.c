@@ -63,7 +63,7 @@ sha1_rotate(uint32_t x, int n)
 }
 
 static void
-sha1_round(int i, const uint32_t h[5], uint32_t *f, uint32_t *k)
+sha1_round(size_t i, const uint32_t h[5], uint32_t *f, uint32_t *k)
 {
 	if (i < 20) {
 		*f = (h[1] & h[2]) | (~h[1] & h[3]);
@@ -84,7 +84,7 @@ static void
 sha1_block(uint32_t sum[5], const unsigned char *p)
 {
 	uint32_t w[80], h[5], f, k, t;
-	int i;
+	size_t i;
 
 	for (i = 0; i < 16; i++)
 		w[i] = (uint32_t)p[4 * i] << 24 | (uint32_t)p[4 * i + 1] << 16 |
