@@ -41,6 +41,12 @@ barrier_reset(struct barrier *barrier, uint32_t epoch, int64_t now_ms)
 	barrier->quiet_ms = now_ms;
 }
 
+void
+barrier_set_window(struct barrier *barrier, uint64_t stanzas)
+{
+	barrier->window_stanzas = stanzas;
+}
+
 bool
 barrier_is_full(const struct barrier *barrier)
 {

@@ -79,6 +79,8 @@ void barrier_clear(struct barrier *barrier);
 /* A new connection: nothing is unconfirmed, answers to old ids mean nothing. */
 void barrier_reset(struct barrier *barrier, uint32_t epoch, int64_t now_ms);
 
+/* From now on no more than so many unconfirmed. */
+void barrier_set_window(struct barrier *barrier, uint64_t stanzas);
 /* No more stanzas until a confirmation. */
 bool barrier_is_full(const struct barrier *barrier);
 /* How many more stanzas the window takes, going by their count. */

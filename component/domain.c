@@ -1,8 +1,5 @@
 #include "component/domain.h"
 
-#include <arpa/inet.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -19,6 +16,7 @@
 #include "component/load.h"
 #include "component/notify.h"
 #include "component/position.h"
+#include "component/resolve.h"
 
 /* Answers wait in memory up to so many windows of a server that does not
  * read. */
@@ -33,6 +31,9 @@ static struct stat_metric domain_confirms =
 static struct stat_metric domain_dropped =
     STAT_COUNTER("waft_component_dropped_answers_total",
         "Answers to users dropped: the link was down or full", NULL);
+static struct stat_metric domain_quarantined =
+    STAT_COUNTER("waft_component_quarantined_items_total",
+        "Items left out because the server ends the link over them", NULL);
 static struct stat_metric domain_rewinds =
     STAT_COUNTER("waft_component_rewinds_total",
         "Times delivery went back because the link was lost", NULL);
@@ -48,6 +49,7 @@ struct domain {
 	struct link *link;
 	struct barrier barrier;
 	struct position position;
+	struct suspect suspect;
 	struct notify *notify;
 	struct inbound *inbound;
 	struct load *load; /* while it runs */
@@ -56,6 +58,7 @@ struct domain {
 	uint32_t epoch;   /* of the connection */
 	int64_t saved_ms; /* when the position was */
 	bool unsaved;
+	bool answered; /* answers may be among what is unconfirmed */
 	bool draining;
 	bool closing; /* the end of the stream is on its way */
 	int64_t drain_ms;
@@ -80,11 +83,24 @@ domain_save(struct domain *domain)
 }
 
 static void
+domain_set_window(struct domain *domain)
+{
+	bool careful =
+	    suspect_is_careful(&domain->suspect, loop_now_ms(domain->loop));
+
+	barrier_set_window(&domain->barrier,
+	    careful ? 1 : domain->conf->window_stanzas);
+}
+
+static void
 domain_confirm(struct domain *domain, struct position_note *note)
 {
 	stat_add(&domain_confirms, 1);
 	position_confirm(&domain->position, note, loop_now_ms(domain->loop));
 	domain->unsaved = true;
+	if (barrier_is_clean(&domain->barrier))
+		domain->answered = false;
+	domain_set_window(domain);
 	notify_resume(domain->notify);
 }
 
@@ -220,9 +236,28 @@ domain_up(void *arg)
 
 	barrier_reset(&domain->barrier, ++domain->epoch,
 	    loop_now_ms(domain->loop));
+	domain_set_window(domain);
 	notify_open(domain->notify, true);
 	domain_wrote(domain);
 	domain->ops->changed(domain->arg);
+}
+
+/* The server did not like something of what was out. */
+static void
+domain_suspect(struct domain *domain)
+{
+	bool alone = domain->barrier.stanzas == 1 && !domain->answered;
+	uint64_t seq = alone ? notify_last(domain->notify) : 0;
+	char position[STORE_POSITION_MAX];
+
+	if (!suspect_end(&domain->suspect, seq, loop_now_ms(domain->loop)))
+		return;
+	stat_add(&domain_quarantined, 1);
+	store_position(domain->store, seq, position);
+	log_error("component.quarantine",
+	    "domain=%s item=%s why=\"the XMPP server ends the link over it; "
+	    "it is not sent again\"",
+	    LOGQ(domain->conf->domain), position);
 }
 
 static void
@@ -231,6 +266,9 @@ domain_down(void *arg, enum link_end end)
 	struct domain *domain = arg;
 	uint64_t unconfirmed = domain->barrier.stanzas, before, after;
 
+	if (end == LINK_END_STANZA)
+		domain_suspect(domain);
+	domain->answered = false;
 	notify_open(domain->notify, false);
 	barrier_reset(&domain->barrier, ++domain->epoch,
 	    loop_now_ms(domain->loop));
@@ -301,6 +339,7 @@ domain_send(void *arg, const char *text, size_t len)
 		return;
 	}
 	buf_add(link_out(domain->link), text, len);
+	domain->answered = true;
 	barrier_sent(&domain->barrier, len, loop_now_ms(domain->loop));
 	domain_wrote(domain);
 }
@@ -365,46 +404,6 @@ domain_entry(struct domain *domain, const struct entry *entry)
 
 /* ---- life ------------------------------------------------------------ */
 
-static bool
-domain_is_loopback(const struct sockaddr *address)
-{
-	const struct sockaddr_in *in4 = (const void *)address;
-	const struct sockaddr_in6 *in6 = (const void *)address;
-
-	if (address->sa_family == AF_INET)
-		return ntohl(in4->sin_addr.s_addr) >> 24 == 127;
-	return address->sa_family == AF_INET6 &&
-	    IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
-}
-
-/* The server's address as a literal; 0 or an exit code. */
-static int
-domain_resolve(const struct conf_component *conf, char *ip, size_t size)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found;
-	int rc = getaddrinfo(conf->host, NULL, &hints, &found);
-	bool loopback;
-
-	if (rc != 0) {
-		log_error("component.resolve", "domain=%s server=%s why=%s",
-		    LOGQ(conf->domain), LOGQ(conf->host),
-		    LOGQ(gai_strerror(rc)));
-		return EX_NOHOST;
-	}
-	getnameinfo(found->ai_addr, found->ai_addrlen, ip, (socklen_t)size,
-	    NULL, 0, NI_NUMERICHOST);
-	loopback = domain_is_loopback(found->ai_addr);
-	freeaddrinfo(found);
-	if (loopback || conf->allow_plain)
-		return 0;
-	log_error("component.plain",
-	    "domain=%s server=%s ip=%s why=\"the link is not encrypted and "
-	    "the server is not on loopback\" fix=\"tunnel it (VPN, stunnel), "
-	    "or say allow-plain = yes\"",
-	    LOGQ(conf->domain), LOGQ(conf->host), LOGQ(ip));
-	return EX_CONFIG;
-}
-
 static void
 domain_make_notify(struct domain *domain)
 {
@@ -416,6 +415,7 @@ domain_make_notify(struct domain *domain)
 		.domain = domain->conf->domain,
 		.epoch = store_epoch(domain->store),
 		.barrier = &domain->barrier,
+		.suspect = &domain->suspect,
 		.out = link_out(domain->link),
 		.wrote = domain_wrote,
 		.batch = domain_put_barrier,
@@ -447,9 +447,9 @@ struct domain *
 domain_create(const struct domain_opts *opts, int *status)
 {
 	struct domain *domain;
-	char ip[INET6_ADDRSTRLEN + 16];
+	char ip[RESOLVE_MAX];
 
-	*status = domain_resolve(opts->component, ip, sizeof(ip));
+	*status = resolve_server(opts->component, ip, sizeof(ip));
 	if (*status != 0)
 		return NULL;
 	domain = xcalloc(1, sizeof(*domain));

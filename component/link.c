@@ -19,6 +19,7 @@
 #include "common/base/crypto.h"
 #include "common/base/log.h"
 #include "common/base/stat.h"
+#include "component/spare.h"
 
 /* libstrophe copies each piece once and sends it with a call of its own. */
 #define LINK_PIECE (64 * 1024)
@@ -90,24 +91,7 @@ struct link {
  * carries no argument. */
 static _Thread_local struct link *link_attempt;
 
-static void link_connect(struct link *link);
-
-/* ---- descriptors ----------------------------------------------------- */
-
-static void
-link_reserve(struct link *link)
-{
-	if (link->spare < 0)
-		link->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
-static void
-link_release(struct link *link)
-{
-	if (link->spare >= 0)
-		close(link->spare);
-	link->spare = -1;
-}
+/* ---- running the library --------------------------------------------- */
 
 static void
 link_unwatch(struct link *link)
@@ -121,8 +105,6 @@ link_unwatch(struct link *link)
 		close(link->fd);
 	link->fd = -1;
 }
-
-/* ---- running the library --------------------------------------------- */
 
 /* Output is left over exactly when the socket takes no more: the library does
  * not tell how much of a piece it wrote. */
@@ -207,6 +189,16 @@ link_socket_cb(xmpp_conn_t *conn UNUSED, void *socket)
 
 /* ---- up and down ----------------------------------------------------- */
 
+/* Conditions by their names of RFC 6120, which the library does not know. */
+static enum link_end
+link_stream_condition(const xmpp_stream_error_t *error)
+{
+	return xmpp_stanza_get_child_by_name(error->stanza,
+	           "not-well-formed") != NULL ?
+	    LINK_END_STANZA :
+	    LINK_END_OTHER;
+}
+
 static enum link_end
 link_stream_error(const xmpp_stream_error_t *error)
 {
@@ -230,7 +222,7 @@ link_stream_error(const xmpp_stream_error_t *error)
 	case XMPP_SE_SYSTEM_SHUTDOWN:
 		return LINK_END_SHUTDOWN;
 	default:
-		return LINK_END_OTHER;
+		return link_stream_condition(error);
 	}
 }
 
@@ -285,7 +277,7 @@ link_set_down(struct link *link, const xmpp_stream_error_t *error)
 	stat_add(&link_ends, 1);
 	link_unwatch(link);
 	event_del(link->tick_event);
-	link_reserve(link);
+	spare_take(&link->spare);
 	buf_clear(&link->out);
 	if (state == LINK_CLOSING)
 		log_info("link.closed", "domain=%s", LOGQ(link->conf->domain));
@@ -437,7 +429,7 @@ link_log_cb(void *arg, xmpp_log_level_t level, const char *area,
 static void
 link_retry_cb(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
-	link_connect(arg);
+	link_start(arg);
 }
 
 struct link *
@@ -466,7 +458,7 @@ link_create(struct loop *loop, const struct conf_component *conf,
 		fatal(EX_OSERR, "link.create", "");
 	buf_init(&link->out, 0);
 	loop_defer_init(&link->flush, LOOP_FLUSH, link_flush_cb, link);
-	link_reserve(link);
+	spare_take(&link->spare);
 	return link;
 }
 
@@ -485,7 +477,7 @@ link_free(struct link *link)
 	link_unwatch(link);
 	event_free(link->tick_event);
 	event_free(link->retry_event);
-	link_release(link);
+	spare_give(&link->spare);
 	xml_reader_free(link->reader);
 	buf_clear(&link->out);
 	free(link->ip);
@@ -539,8 +531,8 @@ link_make_conn(struct link *link)
 
 /* A new connection object each time: the library keeps unsent pieces of the
  * old one, which must never come before what the caller sends again. */
-static void
-link_connect(struct link *link)
+void
+link_start(struct link *link)
 {
 	int rc;
 
@@ -550,7 +542,7 @@ link_connect(struct link *link)
 	link->state = LINK_CONNECTING;
 	link->started_ms = loop_now_ms(link->loop);
 	link->log.handler = link_log_cb;
-	link_release(link);
+	spare_give(&link->spare);
 	link_attempt = link;
 	rc = xmpp_connect_component(link->conn, link->ip,
 	    (unsigned short)link->conf->port, link_conn_cb, link);
@@ -559,12 +551,6 @@ link_connect(struct link *link)
 		link_set_down(link, NULL);
 	else
 		link_set_tick(link, LINK_TALK_TICK_MS);
-}
-
-void
-link_start(struct link *link)
-{
-	link_connect(link);
 }
 
 bool

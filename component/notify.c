@@ -14,6 +14,9 @@ static struct stat_metric notify_no_format =
 static struct stat_metric notify_iq_off =
     STAT_COUNTER("waft_component_skipped_total",
         "Deliveries left out, by reason", "reason=\"iq-not-allowed\"");
+static struct stat_metric notify_quarantined =
+    STAT_COUNTER("waft_component_skipped_total",
+        "Deliveries left out, by reason", "reason=\"quarantined\"");
 static struct stat_metric notify_full =
     STAT_COUNTER("waft_component_skipped_total",
         "Deliveries left out, by reason", "reason=\"channel-too-large\"");
@@ -41,6 +44,10 @@ notify_deliver(struct sub *sub, struct entry *entry)
 	stanza = item_stanza(entry, class->notify);
 	if (stanza == NULL) {
 		stat_add(&notify_no_format, 1);
+		return SINK_TOOK;
+	}
+	if (suspect_skips(target->notify->suspect, entry->seq)) {
+		stat_add(&notify_quarantined, 1);
 		return SINK_TOOK;
 	}
 	if (stanza_kind(stanza) == STANZA_IQ && !class->iq) {
@@ -325,6 +332,7 @@ notify_create(const struct notify_opts *opts)
 	notify->domain = opts->domain;
 	notify->epoch = opts->epoch;
 	notify->barrier = opts->barrier;
+	notify->suspect = opts->suspect;
 	notify->out = opts->out;
 	notify->wrote = opts->wrote;
 	notify->batch = opts->batch;
@@ -349,6 +357,12 @@ notify_free(struct notify *notify)
 	loop_defer_cancel(worker_loop(notify->worker), &notify->again);
 	buf_clear(&notify->id);
 	free(notify);
+}
+
+uint64_t
+notify_last(const struct notify *notify)
+{
+	return notify->last;
 }
 
 size_t

@@ -23,6 +23,7 @@
 #include "common/store/store.h"
 #include "component/barrier.h"
 #include "component/position.h"
+#include "component/suspect.h"
 
 /* Stanzas a target may write before the others get their turn. */
 #define NOTIFY_QUANTUM     256
@@ -35,6 +36,7 @@ struct notify_opts {
 	const char *domain; /* borrowed */
 	const char *epoch;  /* of the store; borrowed */
 	struct barrier *barrier;
+	const struct suspect *suspect;
 	struct buf *out; /* the link's */
 	/* Something was written to out. */
 	void (*wrote)(void *arg);
@@ -64,6 +66,9 @@ void notify_open(struct notify *notify, bool open);
 void notify_resume(struct notify *notify);
 /* What has been written so far; the caller frees it. */
 struct position_note *notify_note(const struct notify *notify);
+
+/* Seq of the item written last. */
+uint64_t notify_last(const struct notify *notify);
 
 size_t notify_channels(const struct notify *notify);
 size_t notify_members(const struct notify *notify);

@@ -145,8 +145,9 @@ target_fill(struct target *target, struct entry *entry,
 }
 
 static void
-target_write(struct target *target, const struct stanza *stanza,
-    struct stanza_fill *fill, const struct member *member)
+target_write(struct target *target, const struct entry *entry,
+    const struct stanza *stanza, struct stanza_fill *fill,
+    const struct member *member)
 {
 	struct notify *notify = target->notify;
 	struct buf *out = notify->out, *id = &notify->id;
@@ -164,6 +165,7 @@ target_write(struct target *target, const struct stanza *stanza,
 	stanza_write(stanza, STANZA_LINK, fill, out);
 	barrier_sent(notify->barrier, out->len - before,
 	    loop_now_ms(worker_loop(notify->worker)));
+	notify->last = entry->seq;
 	target->budget--;
 	if (stanza_kind(stanza) == STANZA_IQ) {
 		id->len = id_len;
@@ -222,7 +224,7 @@ target_send(struct target *target, struct entry *entry,
 			continue;
 		if (!target_may_write(target))
 			break;
-		target_write(target, stanza, &fill, member);
+		target_write(target, entry, stanza, &fill, member);
 		done = member->n;
 		sent++;
 		target_check_batch(target, entry, done);

@@ -39,6 +39,7 @@ struct notify {
 	const char *domain;
 	const char *epoch;
 	struct barrier *barrier;
+	const struct suspect *suspect;
 	struct buf *out;
 	void (*wrote)(void *arg);
 	void (*batch)(void *arg);
@@ -50,6 +51,7 @@ struct notify {
 	struct targets late;
 	size_t n_waiting;
 	size_t n_members;
+	uint64_t last; /* seq of the item written last */
 	uint64_t seen; /* entries up to it have passed */
 	struct deferred again;
 	struct buf id;

@@ -77,6 +77,7 @@ class Server:
         self.log = self.directory / f"{self.name}.log"
         self.process = None
         self.users = {}
+        self.stanza_limit = 512 * 1024
 
     @property
     def bosh_url(self):
@@ -130,6 +131,10 @@ class Server:
     def restart(self, kill=False):
         self.end(signal.SIGKILL if kill else signal.SIGTERM)
         self.start()
+
+    def limit_component_stanzas(self, size):
+        """From the next start on."""
+        self.stanza_limit = size
 
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
@@ -192,6 +197,7 @@ https_ports = {{}}
 consider_bosh_secure = true
 component_ports = {{ {self.component_port} }}
 component_interfaces = {{ "127.0.0.1" }}
+component_stanza_size_limit = {self.stanza_limit}
 network_settings = {{ nagle = false }}
 authentication = "internal_plain"
 {self.extra}
@@ -261,6 +267,7 @@ listen:
     access: all
     shaper: none
     global_routes: false
+    max_stanza_size: {self.stanza_limit}
     hosts:
 {hosts}
   -

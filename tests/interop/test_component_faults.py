@@ -1,9 +1,15 @@
 """What the log and the exit code say when the link cannot be."""
 
+import os
+import socket
 import subprocess
 
 from servers import free_ports, wait_until
 from waft import BUILD, Component
+
+
+def body(text):
+    return f"<message type='chat'><body>{text}</body></message>"
 
 
 def down(waft):
@@ -52,7 +58,7 @@ def test_publishing_works_while_the_link_is_down(server, user, component):
     waft.subscribe("news", "alice@localhost")
     server.stop()
     for i in range(20):
-        waft.publish("news", f"<message type='chat'><body>{i}</body></message>")
+        waft.publish("news", body(i))
     server.start()
     # Who comes online while ejabberd stores a message for him finds it only the
     # next time, so first everything is there.
@@ -97,3 +103,34 @@ def test_a_server_on_another_host_needs_to_be_allowed(tmp_path):
         assert "allow-plain" in ended.stderr
     finally:
         waft.close()
+
+
+def test_a_stanza_that_ends_the_stream_is_left_out(server, user, component):
+    """Both servers end the stream over a stanza that is too large for them."""
+    server.stop()
+    server.limit_component_stanzas(20000)
+    server.start()
+    waft, alice = component(), user("alice")
+    waft.subscribe("news", "alice@localhost")
+    waft.publish("news", body("before"))
+    answer = waft.publish("news", body("x" * 50000))
+    waft.publish("news", body("after"))
+    line = wait_until(lambda: waft.lines("component.quarantine"), 40, "quarantine")[0]
+    assert answer["items"][0]["position"] in line
+    alice.wait_for(lambda: "after" in alice.bodies())
+    assert list(dict.fromkeys(alice.bodies())) == ["before", "after"]
+
+
+def test_a_link_comes_back_when_low_descriptors_are_taken(server, component):
+    """libstrophe calls select(): a descriptor of 1024 or more would be fatal."""
+    waft = component()
+    taken = []
+    try:
+        for _ in range(1500):
+            taken.append(socket.create_connection(("127.0.0.1", waft.port)))
+        wait_until(lambda: len(os.listdir(f"/proc/{waft.process.pid}/fd")) > 1500, 20)
+        server.restart()
+        wait_until(lambda: waft.link()["up"], 20, "the link is up again")
+    finally:
+        for each in taken:
+            each.close()

@@ -13,6 +13,7 @@ struct world {
 	struct store *store;
 	struct worker *worker;
 	struct barrier barrier;
+	struct suspect suspect;
 	struct notify *notify;
 	struct buf out;
 	struct buf barriers;
@@ -106,6 +107,7 @@ begin_with(struct world *world, uint64_t window, bool iq)
 		free };
 	struct notify_opts notify = { .domain = DOMAIN,
 		.barrier = &world->barrier,
+		.suspect = &world->suspect,
 		.out = &world->out,
 		.wrote = wrote_cb,
 		.batch = batch_cb,
@@ -406,6 +408,22 @@ TEST(a_barrier_stands_behind_each_batch_also_inside_an_item)
 	end(&world);
 }
 
+TEST(a_quarantined_item_is_left_out_and_the_next_goes_on)
+{
+	struct world world;
+
+	begin(&world, 1024);
+	subscribe(&world, "news", "alice@example.org");
+	publish(&world, "news", "<message><body>bad</body></message>");
+	world.suspect.careful = true;
+	assert_true(suspect_end(&world.suspect, store_newest(world.store), 0));
+	publish(&world, "news", "<message><body>good</body></message>");
+	turn(&world);
+	assert_int_equal(count(&world, "bad"), 0);
+	assert_int_equal(count(&world, "good"), 1);
+	end(&world);
+}
+
 TEST(a_note_taken_far_back_repeats_in_order)
 {
 	struct world world;
@@ -521,6 +539,8 @@ main(void)
 		cmocka_unit_test(repeats_exactly_what_was_not_confirmed),
 		cmocka_unit_test(
 		    a_barrier_stands_behind_each_batch_also_inside_an_item),
+		cmocka_unit_test(
+		    a_quarantined_item_is_left_out_and_the_next_goes_on),
 		cmocka_unit_test(a_note_taken_far_back_repeats_in_order),
 		cmocka_unit_test(nothing_is_written_while_the_link_is_down),
 		cmocka_unit_test(asks_for_a_pause_while_many_channels_wait),
