@@ -12,11 +12,15 @@ import logging
 import threading
 import xml.etree.ElementTree as ET
 
-import slixmpp
-from slixmpp.xmlstream.handler import Callback
-from slixmpp.xmlstream.matcher.base import MatcherBase
+# Slixmpp says at error level that a connection attempt failed, and at once that it
+# would like another stringprep; what matters reaches the caller as an exception.
+logging.getLogger("slixmpp").setLevel(logging.CRITICAL)
 
-from servers import wait_until
+import slixmpp  # noqa: E402
+from slixmpp.xmlstream.handler import Callback  # noqa: E402
+from slixmpp.xmlstream.matcher.base import MatcherBase  # noqa: E402
+
+from servers import wait_until  # noqa: E402
 
 CLIENT = "{jabber:client}"
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -171,8 +175,3 @@ def canonical(stanza, ignore=("to", "from", "id")):
         element.attrib.pop(name, None)
     element[:] = sorted(element, key=lambda child: child.tag)
     return ET.canonicalize(ET.tostring(element, encoding="unicode"))
-
-
-# Slixmpp reports each failed connection attempt at error level; what matters
-# reaches the test as an exception.
-logging.getLogger("slixmpp").setLevel(logging.CRITICAL)
