@@ -391,6 +391,27 @@ item_build_payload(struct item_build *build, const char *field,
 	return ERR_OK;
 }
 
+/* Escaping can make JSON five times as long, and a server ends the link at a
+ * stanza that is too large for it: what XMPP would carry is bounded as well. */
+static enum err
+item_check_escaped(struct item_build *build, const char *field,
+    const char *text, size_t len)
+{
+	size_t max = build->source->conf->control.item_max, escaped;
+	struct buf payload;
+
+	if (len <= max / 6)
+		return ERR_OK;
+	buf_init(&payload, 0);
+	payload_json((struct slice){ text, len }, &payload);
+	escaped = payload.len;
+	buf_clear(&payload);
+	if (escaped <= max)
+		return ERR_OK;
+	return item_refuse(build->error, ERR_LARGE, field, NULL,
+	    "escaped for XML it is larger than item-max");
+}
+
 static enum err
 item_build_format(struct item_build *build, const char *prefix,
     const char *name, const json_t *value)
@@ -417,6 +438,9 @@ item_build_format(struct item_build *build, const char *prefix,
 	buf_reset(&build->text);
 	json_write(value, &build->text);
 	entry_pack(&build->data, name, build->text.data, build->text.len);
+	if (strcmp(name, "json-object") == 0)
+		return item_check_escaped(build, field, build->text.data,
+		    build->text.len);
 	return ERR_OK;
 }
 

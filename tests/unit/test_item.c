@@ -346,6 +346,20 @@ TEST(says_too_large_past_the_limits)
 	free(text);
 }
 
+TEST(says_too_large_when_escaping_makes_it_so)
+{
+	struct desk *desk = *state;
+	char *text, *p;
+
+	text = long_text("{'channel':'c','json-object':'", 1000, "'}");
+	for (p = text; *p != '\0'; p++)
+		if (*p == 'x')
+			*p = '<';
+	assert_int_equal(desk_parse(desk, text), ERR_LARGE);
+	assert_string_equal(desk->error.field, "json-object");
+	free(text);
+}
+
 /* ---- what listeners get ---------------------------------------------- */
 
 static struct entry *
@@ -522,6 +536,7 @@ main(void)
 		WITH_DESK(names_line_and_column_inside_a_stanza),
 		WITH_DESK(takes_a_from_of_our_domains_only),
 		WITH_DESK(says_too_large_past_the_limits),
+		WITH_DESK(says_too_large_when_escaping_makes_it_so),
 		WITH_DESK(notify_chooses_between_stanza_and_event),
 		cmocka_unit_test(
 		    reads_items_of_other_processes_when_they_are_delivered),
