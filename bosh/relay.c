@@ -55,19 +55,8 @@ relay_create(const struct conf *conf, struct store *store, int n_gateways)
 void
 relay_free(struct relay *relay)
 {
-	struct address *address, *next_address;
-	struct name *name, *next_name;
-
 	if (relay == NULL)
 		return;
-	MAP_FOREACH(address, next_address, relay->addresses) {
-		HASH_DEL(relay->addresses, address);
-		free(address);
-	}
-	MAP_FOREACH(name, next_name, relay->names) {
-		HASH_DEL(relay->names, name);
-		free(name);
-	}
 	pthread_mutex_destroy(&relay->lock);
 	free(relay->gateways);
 	free(relay);
@@ -76,9 +65,9 @@ relay_free(struct relay *relay)
 /* ---- requests -------------------------------------------------------- */
 
 static void
-arrival_unref(struct arrival *arrival)
+arrival_unref(struct arrival *arrival, int count)
 {
-	if (atomic_fetch_sub(&arrival->refs, 1) > 1)
+	if (atomic_fetch_sub(&arrival->refs, count) > count)
 		return;
 	free(arrival->text);
 	free(arrival);
@@ -89,12 +78,11 @@ static void
 arrival_aborted(void *arg)
 {
 	struct arrival *arrival = arg;
+	bool held = arrival->client != NULL;
 
-	if (arrival->client != NULL) {
+	if (held)
 		gateway_aborted(arrival);
-		arrival_unref(arrival);
-	}
-	arrival_unref(arrival);
+	arrival_unref(arrival, held ? 2 : 1);
 }
 
 static struct loop *
@@ -159,6 +147,7 @@ arrival_forward(struct arrival *arrival, int owner, struct slice text)
 	loop_post(arrival_loop(arrival, owner), arrival_received, arrival);
 }
 
+/* With the owner's reference, and that of the origin if it is still there. */
 static void
 arrival_reply(struct arrival *arrival, struct slice text)
 {
@@ -167,14 +156,15 @@ arrival_reply(struct arrival *arrival, struct slice text)
 		.headers = arrival->headers,
 		.body = text.p,
 		.len = text.len };
+	struct exchange *exchange = arrival->exchange;
 
-	if (arrival->exchange == NULL)
-		return;
-	stat_add(&relay_waiting, -1);
-	stat_add(&relay_bytes, (int64_t)text.len);
-	exchange_reply(arrival->exchange, &reply);
-	arrival->exchange = NULL;
-	arrival_unref(arrival);
+	if (exchange != NULL) {
+		stat_add(&relay_waiting, -1);
+		stat_add(&relay_bytes, (int64_t)text.len);
+		exchange_reply(exchange, &reply);
+		arrival->exchange = NULL;
+	}
+	arrival_unref(arrival, exchange != NULL ? 2 : 1);
 }
 
 /* On the origin's thread, with the owner's reference. */
@@ -184,7 +174,6 @@ arrival_answered(void *arg)
 	struct arrival *arrival = arg;
 
 	arrival_reply(arrival, (struct slice){ arrival->text, arrival->len });
-	arrival_unref(arrival);
 }
 
 void
@@ -196,7 +185,6 @@ arrival_answer(struct arrival *arrival, int status, const char *type,
 	arrival->type = type;
 	if (arrival->origin == arrival->owner) {
 		arrival_reply(arrival, text);
-		arrival_unref(arrival);
 		return;
 	}
 	arrival->text = xstrndup(text.p, text.len);
@@ -211,13 +199,20 @@ static bool
 relay_enter_address(struct relay *relay, const char *peer)
 {
 	struct address *address;
+	size_t len;
 	bool ok;
 
 	pthread_mutex_lock(&relay->lock);
 	HASH_FIND_STR(relay->addresses, peer, address);
 	if (address == NULL) {
+<<<<<<< HEAD
 		address = xcalloc(1, sizeof(*address) + strlen(peer) + 1);
 		memcpy(address->text, peer, strlen(peer));
+=======
+		len = strlen(peer) + 1;
+		address = xcalloc(1, sizeof(*address) + len);
+		memcpy(address->text, peer, len);
+>>>>>>> 0ac87ec (BOSH: what clang-tidy found)
 		HASH_ADD_STR(relay->addresses, text, address);
 	}
 	ok = address->sessions < relay->conf->bosh.sessions_per_address;
@@ -267,6 +262,7 @@ relay_bind(struct relay *relay, const char *jid, int index, const char *sid,
     char *old, int *old_index)
 {
 	struct name *name;
+	size_t len;
 	bool had;
 
 	pthread_mutex_lock(&relay->lock);
@@ -276,8 +272,14 @@ relay_bind(struct relay *relay, const char *jid, int index, const char *sid,
 		memcpy(old, name->sid, SID_SIZE);
 		*old_index = name->index;
 	} else {
+<<<<<<< HEAD
 		name = xcalloc(1, sizeof(*name) + strlen(jid) + 1);
 		memcpy(name->jid, jid, strlen(jid));
+=======
+		len = strlen(jid) + 1;
+		name = xcalloc(1, sizeof(*name) + len);
+		memcpy(name->jid, jid, len);
+>>>>>>> 0ac87ec (BOSH: what clang-tidy found)
 		HASH_ADD_STR(relay->names, jid, name);
 	}
 	snprintf(name->sid, SID_SIZE, "%s", sid);

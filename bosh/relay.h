@@ -55,7 +55,7 @@ struct relay {
 
 struct relay *relay_create(const struct conf *conf, struct store *store,
     int n_gateways);
-/* The gateways are freed before. */
+/* All sessions have ended and the gateways are freed before. */
 void relay_free(struct relay *relay);
 
 /* ---- requests -------------------------------------------------------- */

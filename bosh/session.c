@@ -26,7 +26,7 @@ session_create(const struct session_opts *opts, const struct session_ops *ops,
 	if (hold > SESSION_HOLD_MAX)
 		hold = SESSION_HOLD_MAX;
 	/* Cached, held with one to be released, early with one to spare. */
-	while (slots < (size_t)(3 * (hold + 1) + 3))
+	while (slots < 3 * ((size_t)hold + 1) + 3)
 		slots *= 2;
 	session =
 	    xcalloc(1, sizeof(*session) + slots * sizeof(session->slots[0]));
