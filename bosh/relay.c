@@ -205,14 +205,9 @@ relay_enter_address(struct relay *relay, const char *peer)
 	pthread_mutex_lock(&relay->lock);
 	HASH_FIND_STR(relay->addresses, peer, address);
 	if (address == NULL) {
-<<<<<<< HEAD
-		address = xcalloc(1, sizeof(*address) + strlen(peer) + 1);
-		memcpy(address->text, peer, strlen(peer));
-=======
 		len = strlen(peer) + 1;
 		address = xcalloc(1, sizeof(*address) + len);
 		memcpy(address->text, peer, len);
->>>>>>> 0ac87ec (BOSH: what clang-tidy found)
 		HASH_ADD_STR(relay->addresses, text, address);
 	}
 	ok = address->sessions < relay->conf->bosh.sessions_per_address;
@@ -272,14 +267,9 @@ relay_bind(struct relay *relay, const char *jid, int index, const char *sid,
 		memcpy(old, name->sid, SID_SIZE);
 		*old_index = name->index;
 	} else {
-<<<<<<< HEAD
-		name = xcalloc(1, sizeof(*name) + strlen(jid) + 1);
-		memcpy(name->jid, jid, strlen(jid));
-=======
 		len = strlen(jid) + 1;
 		name = xcalloc(1, sizeof(*name) + len);
 		memcpy(name->jid, jid, len);
->>>>>>> 0ac87ec (BOSH: what clang-tidy found)
 		HASH_ADD_STR(relay->names, jid, name);
 	}
 	snprintf(name->sid, SID_SIZE, "%s", sid);
