@@ -57,6 +57,8 @@ struct domain {
 	struct deferred flush;
 	uint32_t epoch;   /* of the connection */
 	int64_t saved_ms; /* when the position was */
+	int64_t kept_ms;  /* when it was made to keep up */
+	bool moved;       /* entries passed since */
 	bool unsaved;
 	bool answered; /* answers may be among what is unconfirmed */
 	bool draining;
@@ -104,6 +106,24 @@ domain_confirm(struct domain *domain, struct position_note *note)
 	notify_resume(domain->notify);
 }
 
+/* Nothing is out that might get lost: what was written is as sure as if it had
+ * been confirmed.  So the position keeps up also with what nobody here listens
+ * to, and does not hold it back from being trimmed. */
+static void
+domain_keep_up(struct domain *domain)
+{
+	int64_t now_ms = loop_now_ms(domain->loop);
+
+	if (!domain->moved || !barrier_is_clean(&domain->barrier) ||
+	    now_ms - domain->kept_ms < DOMAIN_KEEP_MS)
+		return;
+	domain->moved = false;
+	domain->kept_ms = now_ms;
+	domain->unsaved = true;
+	position_confirm(&domain->position, notify_note(domain->notify),
+	    now_ms);
+}
+
 /* ---- barriers and time ----------------------------------------------- */
 
 static void
@@ -118,6 +138,8 @@ domain_set_timer(struct domain *domain)
 	if (domain->unsaved &&
 	    domain->saved_ms + DOMAIN_SAVE_MS - now_ms < wait)
 		wait = domain->saved_ms + DOMAIN_SAVE_MS - now_ms;
+	if (domain->moved && domain->kept_ms + DOMAIN_KEEP_MS - now_ms < wait)
+		wait = domain->kept_ms + DOMAIN_KEEP_MS - now_ms;
 	if (domain->draining && domain->drain_ms - now_ms < wait)
 		wait = domain->drain_ms - now_ms;
 	if (wait < 1)
@@ -175,6 +197,8 @@ domain_check_drain(struct domain *domain)
 		return;
 	}
 	if (late || barrier_is_clean(&domain->barrier)) {
+		domain->kept_ms = 0;
+		domain_keep_up(domain);
 		domain->closing = link_close(domain->link);
 		if (!domain->closing)
 			domain_finish(domain);
@@ -198,6 +222,7 @@ domain_flush_cb(void *arg)
 	}
 	if (domain->draining)
 		domain_check_drain(domain);
+	domain_keep_up(domain);
 	if (domain->unsaved && now_ms - domain->saved_ms >= DOMAIN_SAVE_MS)
 		domain_save(domain);
 	domain_set_timer(domain);
@@ -400,6 +425,10 @@ void
 domain_entry(struct domain *domain, const struct entry *entry)
 {
 	notify_entry(domain->notify, entry);
+	if (!domain->moved) {
+		domain->moved = true;
+		domain_wrote(domain);
+	}
 }
 
 /* ---- life ------------------------------------------------------------ */

@@ -1,0 +1,235 @@
+"""What no real server does on demand: a scripted XEP-0114 server."""
+
+import hashlib
+import re
+import socket
+import threading
+
+import pytest
+
+from servers import wait_until
+from waft import Component
+
+HEADER = ("<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept'"
+          " xmlns:stream='http://etherx.jabber.org/streams' id='{id}' from='push.localhost'>")
+
+
+class Scripted:
+    """Takes one link at a time, keeps what it receives, and answers barriers
+    as told."""
+
+    domain = "localhost"
+
+    def __init__(self, stream_id="s1"):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.component_port = self.listener.getsockname()[1]
+        self.stream_id = stream_id
+        self.answers_pings = True
+        self.echoes = True
+        self.received = ""  # of the connection that is up
+        self.links = 0
+        self.connection = None
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                self.connection, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                self.serve(self.connection)
+            except OSError:
+                pass
+            self.connection.close()
+
+    def read(self, connection):
+        data = connection.recv(65536)
+        if not data:
+            raise OSError("closed")
+        return data.decode()
+
+    def serve(self, connection):
+        text = ""
+        while "<stream:stream" not in text:
+            text += self.read(connection)
+        escaped = self.stream_id.replace("&", "&amp;")
+        connection.sendall(HEADER.format(id=escaped).encode())
+        text = ""
+        while "</handshake>" not in text:
+            text += self.read(connection)
+        want = hashlib.sha1((self.stream_id + "secret").encode()).hexdigest()
+        assert want in text, text
+        self.received = text.split("</handshake>")[1]
+        connection.sendall(b"<handshake/>")
+        self.links += 1
+        seen = 0
+        while True:
+            self.received += self.read(connection)
+            seen = self.answer(connection, seen)
+
+    def answer(self, connection, seen):
+        for match in re.compile(r"<(iq|message) [^>]*id='(b-[^']+)'").finditer(self.received, seen):
+            seen = match.end()
+            if match[1] == "iq" and self.answers_pings:
+                connection.sendall(
+                    f"<iq type='result' id='{match[2]}' from='localhost'"
+                    f" to='push.localhost/b'/>".encode())
+            if match[1] == "message" and self.echoes:
+                connection.sendall(
+                    f"<message type='headline' id='{match[2]}' from='push.localhost/b'"
+                    f" to='push.localhost/b'/>".encode())
+        return seen
+
+    def send(self, text):
+        self.connection.sendall(text.encode())
+
+    def count(self, text):
+        return self.received.count(text)
+
+    def close(self):
+        self.listener.close()
+        if self.connection is not None:
+            self.connection.close()
+
+
+@pytest.fixture
+def scripted():
+    server = Scripted()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def waft(scripted):
+    one = Component(scripted)
+    yield one
+    print(one.read_log())
+    one.close()
+
+
+def body(text):
+    return f"<message type='chat'><body>{text}</body></message>"
+
+
+def test_what_goes_over_the_wire(scripted, waft):
+    waft.start()
+    waft.subscribe("news", "alice@localhost")
+    answer = waft.publish("news", body("hi"))
+    waft.wait_sent(1)
+    # No namespace of its own (checklist 3.3), every address there.
+    assert scripted.received.startswith(
+        "<message type='chat' to='alice@localhost' from='news@push.localhost'"
+        f" id='{answer['items'][0]['position']}'><body>hi</body></message>"
+        "<iq type='get' from='push.localhost/b' to='localhost' id='b-")
+
+
+def test_the_handshake_is_over_the_unescaped_stream_id(scripted, waft):
+    scripted.stream_id = "a&b"
+    waft.start()
+
+
+def test_pings_without_an_answer_are_replaced_by_headlines(scripted, waft):
+    scripted.answers_pings = False
+    waft.start()
+    waft.subscribe("news", "alice@localhost")
+    waft.publish("news", body("hi"))
+    waft.wait_sent(1)
+    assert waft.lines("component.fallback")
+    assert scripted.links == 1
+
+
+def test_an_answer_to_an_older_connection_confirms_nothing(scripted, waft):
+    scripted.answers_pings = scripted.echoes = False
+    waft.start()
+    waft.subscribe("news", "alice@localhost")
+    waft.publish("news", body("hi"))
+    wait_until(lambda: scripted.count("<ping") == 1, 20, "a barrier")
+    old = re.search(r"id='(b-[^']+)'", scripted.received)[1]
+    scripted.connection.shutdown(socket.SHUT_RDWR)
+    wait_until(lambda: scripted.links == 2 and scripted.count("<ping") == 1, 20, "a new one")
+    # The stanza came again, before its barrier.
+    assert scripted.count("<body>hi</body>") == 1
+    scripted.send(f"<iq type='result' id='{old}' from='localhost' to='push.localhost/b'/>")
+    scripted.send("<iq type='get' id='q' from='alice@localhost/x' to='push.localhost'>"
+                  "<ping xmlns='urn:xmpp:ping'/></iq>")
+    wait_until(lambda: scripted.count("id='q'") == 1, 20, "the answer to a later stanza")
+    assert waft.link()["unconfirmed"] >= 1
+
+
+def test_a_barrier_answer_from_a_user_confirms_nothing(scripted, waft):
+    scripted.answers_pings = scripted.echoes = False
+    waft.start()
+    waft.subscribe("news", "alice@localhost")
+    waft.publish("news", body("hi"))
+    wait_until(lambda: scripted.count("<ping") == 1, 20, "a barrier")
+    barrier = re.search(r"id='(b-[^']+)'", scripted.received)[1]
+    scripted.send(f"<iq type='result' id='{barrier}' from='eve@localhost/x'"
+                  f" to='push.localhost/b'/>")
+    scripted.send("<iq type='get' id='q' from='alice@localhost/x' to='push.localhost'>"
+                  "<ping xmlns='urn:xmpp:ping'/></iq>")
+    wait_until(lambda: scripted.count("id='q'") == 1, 20, "the answer to a later stanza")
+    assert waft.link()["unconfirmed"] >= 1
+
+
+@pytest.mark.parametrize("garbage", [
+    "<message><", "\x00\x01\x02", "</wrong>", "<!DOCTYPE x>", "<iq" + " a='1'" * 9,
+    "<message from='a b@@' to='push.localhost'/>", "<message/>", "<unknown/>",
+    "<iq type='error' from='alice@localhost' to='push.localhost' id='e'/>",
+    "<message from='alice@localhost' to='push.localhost'>" + "<a>" * 200 + "</a>" * 200
+    + "</message>",
+])
+def test_garbage_from_the_server_costs_at_most_the_link(scripted, waft, garbage):
+    waft.start()
+    waft.subscribe("news", "alice@localhost")
+    scripted.send(garbage)
+    waft.publish("news", body("hi"))
+    wait_until(lambda: scripted.count("<body>hi</body>") >= 1, 20, "delivery goes on")
+    waft.stop()
+
+
+@pytest.mark.parametrize("policy, state", [("suspend", "suspended"), ("remove", None)])
+def test_who_is_gone_for_good_is_not_sent_to(scripted, policy, state):
+    waft = Component(scripted, component=f"bounce = {policy}")
+    try:
+        waft.start()
+        waft.subscribe("news", "alice@localhost")
+        waft.subscribe("news", "bob@localhost")
+        # Errors of whoever is not subscribed change nothing.
+        for jid in ("alice@localhost", "eve@localhost"):
+            scripted.send(
+                f"<message type='error' from='{jid}' to='news@push.localhost' id='x'>"
+                f"<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
+                f"</error></message>")
+        wait_until(lambda: waft.metric("waft_component_bounced_subscriptions_total") == 1, 20)
+        waft.publish("news", body("hi"))
+        waft.wait_sent(1)
+        assert scripted.count("to='bob@localhost'") == 1
+        assert scripted.count("to='alice@localhost'") == 0
+        left = {each["jid"]: each.get("state") for each in waft.subscriptions("news")}
+        assert left.get("alice@localhost") == state
+        assert "eve@localhost" not in left
+    finally:
+        waft.close()
+
+
+def test_a_temporary_bounce_ends_nothing(scripted, waft):
+    waft.start()
+    waft.subscribe("news", "alice@localhost")
+    scripted.send(
+        "<message type='error' from='alice@localhost' to='news@push.localhost' id='x'>"
+        "<error type='wait'><resource-constraint"
+        " xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>")
+    wait_until(lambda: waft.metric('waft_component_bounces_total{kind="other"}') == 1, 20)
+    waft.publish("news", body("hi"))
+    wait_until(lambda: scripted.count("to='alice@localhost'") == 1, 20)
+
+
+def test_a_confirmed_position_moves_with_what_nobody_listens_to(scripted, waft):
+    waft.start()
+    waft.subscribe("news", "alice@localhost")
+    position = waft.publish("other", body("hi"))["items"][0]["position"]
+    seq = position.split("-")[1]
+    waft.stop()
+    waft.start()
+    assert f" seq={seq}" in waft.lines("component.loaded")[-1]
