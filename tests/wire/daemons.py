@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT / "tests" / "interop"))
 from servers import free_ports, wait_until  # noqa: E402
 
 DOMAIN = "push.localhost"
-BOSH_DOMAIN = "bosh.push.localhost"
+BOSH_DOMAIN = "bosh.test"
 SECRET = "secret"
 
 
@@ -140,7 +140,8 @@ class Waft:
     XMPP server's component listener; without it there is no component."""
 
     def __init__(self, sections="", server=None, engine="memory", bosh="",
-                 component="", channels='channels "*" { subscribe = anyone }'):
+                 secret=SECRET, component="reconnect = 1s",
+                 channels='channels "*" { subscribe = anyone }'):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="waft-wire-"))
         self.store = self.directory / "waft.db"
         self.public, bosh_port, component_port = free_ports(3)
@@ -152,9 +153,8 @@ class Waft:
         link = "" if server is None else f"""\
 component "{DOMAIN}" {{
   server = "127.0.0.1:{server}"
-  secret = "{SECRET}"
+  secret = "{secret}"
   control = "127.0.0.1:{component_port}"
-  reconnect = 1s
   {component}
 }}
 """

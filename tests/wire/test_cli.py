@@ -342,7 +342,7 @@ def test_channels_are_listed_past_one_page():
 
 def test_subscriptions_are_added_listed_and_removed(shared, channel):
     assert shared.good("subscriptions", channel) == ""
-    jids = ["alice@bosh.push.localhost", "bob@bosh.push.localhost/café room"]
+    jids = ["alice@bosh.test", "bob@bosh.test/café room"]
     for jid in jids:
         shared.good("subscriptions", channel, "--add", jid)
     out = shared.good("subscriptions", channel)
