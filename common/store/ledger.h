@@ -32,6 +32,7 @@ struct ledger_channel {
 	TAILQ_ENTRY(ledger_channel) due_entry;
 	const struct conf_class *class;
 	int64_t oldest_ms; /* of its oldest item; 0: not known */
+	unsigned term;     /* of the lease in which its items were counted */
 	int64_t due_ms;    /* look for what to trim then; 0: not in the list */
 	char name[];
 };

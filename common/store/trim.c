@@ -2,12 +2,16 @@
  * Retention: by count and age for each channel, by size for the whole store,
  * in small steps inside transactions that commit anyway, or in its own when
  * nothing else is to do.  One process at a time trims: it holds a lease in the
- * log.  What it trims, no other process is told; counts in their ledgers are
- * put right when they look.
+ * log.  What it trims, no other process is told; the next to hold the lease
+ * counts anew.
  *
  * Channels that are over wait in a list until due_ms, so that a busy channel is
- * visited about once a second, for many rows at once.
+ * visited every other second, for many rows at once.  What visits find is
+ * sorted by seq before it goes: neighbours share pages, and writing a page for
+ * each row would cost as much as the publish did.
  */
+#include "common/store/trim.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,65 +20,17 @@
 #include "common/base/crypto.h"
 #include "common/base/log.h"
 #include "common/base/stat.h"
-#include "common/store/writer.h"
 
-#define TRIM_LEASE_MS  15000
 #define TRIM_STEP_US   2000 /* of one transaction */
 #define TRIM_STEP_ROWS 300
-#define TRIM_VISIT_MS  1000 /* between two visits of a channel */
-#define TRIM_PASS_MS   1000 /* between two looks for what has aged */
-#define TRIM_PASS_MAX  5000 /* channels in one look */
-#define TRIM_EXPIRE_MS 5000 /* between two looks for expired ids */
-#define TRIM_SIZE_MS   200  /* between two looks at the size */
+#define TRIM_FOUND_MAX 20000 /* rows sorted together */
+#define TRIM_VISIT_MAX 2000  /* rows of one channel in one visit */
+#define TRIM_VISIT_MS  1000  /* until a channel that is still over is next */
+#define TRIM_PASS_MS   1000  /* between two looks for what has aged */
+#define TRIM_PASS_MAX  5000  /* channels in one look */
+#define TRIM_EXPIRE_MS 5000  /* between two looks for expired ids */
+#define TRIM_SIZE_MS   200   /* between two looks at the size */
 #define TRIM_SAY_MS    60000
-#define TRIM_MARKS     64 /* how finely the bytes behind a pin are known */
-
-enum trim_reason {
-	TRIM_COUNT,
-	TRIM_AGE,
-	TRIM_SIZE,
-	TRIM_REASONS
-};
-
-struct trim_mark {
-	uint64_t seq;
-	uint64_t bytes; /* of all entries up to it, since the process began */
-};
-
-struct trim {
-	struct writer *writer;
-	TAILQ_HEAD(, ledger_channel) due;
-	struct ledger_channel *pass; /* where the look for aged ones stands */
-	int64_t pass_ms;
-	int64_t expire_ms;
-	int64_t said_ms;
-	int64_t size_ms;
-	bool over;        /* more is stored than max-size */
-	uint64_t size_at; /* where trimming for size stands */
-	bool expire;      /* rows have done their duty */
-
-	char holder[40];
-	int64_t held_ms;  /* wall clock: the lease is ours until then */
-	int64_t asked_ms; /* monotonic: ask for it again then */
-
-	/* Of the step under way. */
-	int64_t began_us;
-	int64_t now_ms;
-	int rows;
-	uint64_t floor; /* nothing above it is trimmed */
-
-	struct trim_mark marks[TRIM_MARKS];
-	size_t n_marks;
-	uint64_t bytes;
-	bool overrun; /* a pin holds no more, and that was said */
-
-	int64_t trimmed[TRIM_REASONS]; /* since it was last said */
-
-	sqlite3_stmt *oldest, *count, *stub, *remove, *last;
-	sqlite3_stmt *by_seq, *expired, *forget;
-	sqlite3_stmt *pages, *free_pages, *page_size, *pins;
-	sqlite3_stmt *lease_get, *lease_take, *lease_drop;
-};
 
 static struct stat_metric trim_counters[TRIM_REASONS] = {
 	STAT_COUNTER("waft_store_trimmed_total", "Items trimmed by retention",
@@ -84,10 +40,6 @@ static struct stat_metric trim_counters[TRIM_REASONS] = {
 	STAT_COUNTER("waft_store_trimmed_total", "Items trimmed by retention",
 	    "reason=\"size\""),
 };
-static struct stat_metric trim_overruns =
-    STAT_COUNTER("waft_store_pin_overruns_total",
-        "Times a listener fell behind by more than pin-size and holds no more",
-        NULL);
 
 static void
 trim_prepare(struct trim *trim)
@@ -97,37 +49,30 @@ trim_prepare(struct trim *trim)
 	trim->oldest = db_prepare(db,
 	    "SELECT seq, time FROM log WHERE channel = ? AND kind = 0 "
 	    "ORDER BY seq LIMIT ?");
+	/* Without the time the index alone answers. */
+	trim->oldest_seqs = db_prepare(db,
+	    "SELECT seq FROM log WHERE channel = ? AND kind = 0 "
+	    "ORDER BY seq LIMIT ?");
 	trim->count = db_prepare(db,
 	    "SELECT count(*) FROM log WHERE channel = ? AND kind = 0");
 	/* Naming the key makes it a removal and an insertion, which joins the
 	 * pages that become empty; a plain update leaves them. */
 	trim->stub = db_prepare(db,
 	    "UPDATE log SET seq = seq, kind = 5, data = NULL, prev_id = NULL "
-	    "WHERE seq = ?");
+	    "WHERE seq = ? AND kind = 0 AND time > ?");
 	trim->remove = db_prepare(db, "DELETE FROM log WHERE seq = ?");
 	trim->last = db_prepare(db,
-	    "UPDATE channel SET last_seq = ?, last_time = ? WHERE id = ?");
+	    "UPDATE channel SET last_seq = ?1, last_time = ifnull((SELECT "
+	    "time FROM log WHERE seq = ?1), last_time) WHERE id = ?2");
 	trim->by_seq = db_prepare(db,
-	    "SELECT l.seq, l.time, l.kind, c.name, length(l.data) "
-	    "FROM log AS l LEFT JOIN "
-	    "channel AS c ON c.id = l.channel WHERE l.seq > ? "
+	    "SELECT l.seq, l.kind, c.name, length(l.data) FROM log AS l "
+	    "LEFT JOIN channel AS c ON c.id = l.channel WHERE l.seq > ? "
 	    "ORDER BY l.seq LIMIT ?");
-	trim->expired = db_prepare(db,
-	    "SELECT seq, time, channel FROM log WHERE kind > 0 AND kind = ? "
-	    "ORDER BY seq LIMIT ?");
-	trim->forget =
-	    db_prepare(db, "DELETE FROM channel WHERE id = ? AND stored = 0");
 	trim->pages = db_prepare(db, "PRAGMA page_count");
 	trim->free_pages = db_prepare(db, "PRAGMA freelist_count");
 	trim->page_size = db_prepare(db, "PRAGMA page_size");
-	trim->pins = db_prepare(db, "SELECT owner, seq FROM pin");
-	trim->lease_get = db_prepare(db,
-	    "SELECT until FROM lease WHERE name = 'trim' AND holder <> ?");
-	trim->lease_take = db_prepare(db,
-	    "INSERT OR REPLACE INTO lease (name, holder, until) "
-	    "VALUES ('trim', ?, ?)");
-	trim->lease_drop = db_prepare(db,
-	    "DELETE FROM lease WHERE name = 'trim' AND holder = ?");
+	hold_prepare(trim);
+	expire_prepare(trim);
 }
 
 struct trim *
@@ -148,6 +93,9 @@ trim_create(struct writer *writer)
 void
 trim_free(struct trim *trim)
 {
+	if (trim == NULL)
+		return;
+	free(trim->rows);
 	free(trim);
 }
 
@@ -156,8 +104,10 @@ trim_reset(struct trim *trim)
 {
 	/* The channels are about to be freed with their ledger. */
 	TAILQ_INIT(&trim->due);
+	trim->n_rows = trim->next_row = 0;
 	trim->pass = NULL;
 	trim->pass_ms = 0;
+	trim->term++;
 }
 
 /* ---- what is due ----------------------------------------------------- */
@@ -196,17 +146,8 @@ void
 trim_saw(struct trim *trim, const struct entry *entry)
 {
 	struct ledger_channel *channel;
-	uint64_t step = trim->writer->store->conf->store.pin_size / TRIM_MARKS;
 
-	trim->bytes += entry_size(entry);
-	if (trim->n_marks == 0 ||
-	    trim->bytes - trim->marks[trim->n_marks - 1].bytes > step) {
-		if (trim->n_marks == TRIM_MARKS)
-			memmove(trim->marks, trim->marks + 1,
-			    --trim->n_marks * sizeof(*trim->marks));
-		trim->marks[trim->n_marks++] =
-		    (struct trim_mark){ entry->seq, trim->bytes };
-	}
+	hold_saw(trim, entry);
 	if (entry->kind != ENTRY_ITEM)
 		return;
 	channel = ledger_find(trim->writer->ledger, entry->channel);
@@ -215,10 +156,19 @@ trim_saw(struct trim *trim, const struct entry *entry)
 		trim_enqueue(trim, channel, entry->time_ms + TRIM_GRACE_MS);
 }
 
+/* Deleted so long ago that the log knows nothing of it either. */
+static bool
+trim_may_forget(const struct trim *trim, const struct ledger_channel *channel)
+{
+	return !channel->stored && channel->due_ms == 0 && channel->row == 0 &&
+	    channel->last_seq != 0 && trim->n_rows == 0 &&
+	    channel->last_ms < trim->now_ms - STORE_CHANGES_KEEP_MS;
+}
+
 /* Some channels at a time: those whose oldest item has aged go into the list,
  * those that were deleted long ago out of memory. */
 static void
-trim_pass(struct trim *trim, bool may_forget)
+trim_pass(struct trim *trim, bool idle)
 {
 	int64_t mono_ms = clock_mono_ms();
 	struct ledger_channel *channel, *next;
@@ -237,17 +187,15 @@ trim_pass(struct trim *trim, bool may_forget)
 		    channel->oldest_ms <= trim->now_ms -
 		            trim_class(trim, channel)->history_age_ms)
 			trim_enqueue(trim, channel, trim->now_ms);
-		if (may_forget && !channel->stored && channel->due_ms == 0 &&
-		    channel->last_ms < trim->now_ms - STORE_CHANGES_KEEP_MS &&
-		    channel->row == 0 && channel->last_seq != 0)
+		/* Not inside a transaction, which may have to undo it. */
+		if (idle && trim_may_forget(trim, channel))
 			ledger_forget(trim->writer->ledger, channel);
 		channel = next;
 	}
 	trim->pass = channel;
 }
 
-/* Bytes of the file that hold something. */
-static uint64_t
+uint64_t
 trim_used(struct trim *trim)
 {
 	int64_t pages =
@@ -266,27 +214,6 @@ trim_excess(struct trim *trim)
 	return used > max ? used - max : 0;
 }
 
-static int64_t
-trim_keep_ms(const struct trim *trim)
-{
-	int64_t ttl_ms = trim->writer->store->conf->store.duplicate_ttl_ms;
-
-	return ttl_ms > TRIM_KEEP_MIN_MS ? ttl_ms : TRIM_KEEP_MIN_MS;
-}
-
-static bool
-trim_has_expired(struct trim *trim, int kind, int64_t keep_ms)
-{
-	int64_t time_ms = INT64_MAX;
-
-	sqlite3_bind_int(trim->expired, 1, kind);
-	sqlite3_bind_int(trim->expired, 2, 1);
-	if (sqlite3_step(trim->expired) == SQLITE_ROW)
-		time_ms = sqlite3_column_int64(trim->expired, 1);
-	sqlite3_reset(trim->expired);
-	return time_ms <= trim->now_ms - keep_ms;
-}
-
 /* Looks without writing, so that an idle store stays idle. */
 static bool
 trim_is_due(struct trim *trim, bool idle)
@@ -302,187 +229,186 @@ trim_is_due(struct trim *trim, bool idle)
 	}
 	if (mono_ms >= trim->expire_ms) {
 		trim->expire_ms = mono_ms + TRIM_EXPIRE_MS;
-		trim->expire =
-		    trim_has_expired(trim, ROW_STUB, trim_keep_ms(trim));
-		for (int kind = ENTRY_SUB; kind <= ENTRY_CREATE; kind++)
-			if (trim_has_expired(trim, kind, STORE_CHANGES_KEEP_MS))
-				trim->expire = true;
+		trim->expire = expire_is_due(trim);
 	}
 	first = TAILQ_FIRST(&trim->due);
-	return trim->over || trim->expire ||
+	return trim->over || trim->expire || trim->n_rows != 0 ||
 	    (first != NULL && first->due_ms <= trim->now_ms);
 }
 
-/* ---- pins ------------------------------------------------------------ */
-
-/* Bytes of entries behind seq, to within a mark; for those from before this
- * process began, by the average of the file. */
-static uint64_t
-trim_behind(struct trim *trim, uint64_t seq)
-{
-	uint64_t rows = trim->writer->newest, used;
-	size_t i;
-
-	for (i = trim->n_marks; i-- > 0;)
-		if (trim->marks[i].seq <= seq)
-			return trim->bytes - trim->marks[i].bytes;
-	used = (uint64_t)(db_number(trim->pages, 0) -
-	           db_number(trim->free_pages, 0)) *
-	    (uint64_t)db_number(trim->page_size, 0);
-	if (trim->n_marks != 0)
-		rows = trim->marks[0].seq;
-	if (seq >= rows)
-		return trim->bytes;
-	return trim->bytes + (rows - seq) * (used / (trim->writer->newest + 1));
-}
-
-static void
-trim_find_floor(struct trim *trim)
-{
-	uint64_t limit = trim->writer->store->conf->store.pin_size, seq;
-	bool overrun = false;
-
-	trim->floor = UINT64_MAX;
-	while (sqlite3_step(trim->pins) == SQLITE_ROW) {
-		seq = (uint64_t)sqlite3_column_int64(trim->pins, 1);
-		if (seq >= trim->writer->newest)
-			continue;
-		if (trim_behind(trim, seq) > limit) {
-			overrun = true;
-			if (!trim->overrun)
-				log_warn("store.pin-overrun",
-				    "owner=%s seq=%llu limit=%llu "
-				    "reason=\"too far behind: its items are "
-				    "trimmed like all others\"",
-				    LOGQ(db_text(trim->pins, 0)),
-				    (unsigned long long)seq,
-				    (unsigned long long)limit);
-		} else if (seq < trim->floor)
-			trim->floor = seq;
-	}
-	sqlite3_reset(trim->pins);
-	if (overrun && !trim->overrun)
-		stat_add(&trim_overruns, 1);
-	trim->overrun = overrun;
-}
-
-/* ---- the lease ------------------------------------------------------- */
-
-/* Inside a transaction. */
-static bool
-trim_lease(struct trim *trim, int *code)
-{
-	int64_t mono_ms = clock_mono_ms(), until_ms;
-
-	if (trim->held_ms - trim->now_ms > TRIM_LEASE_MS / 3 &&
-	    trim->held_ms - trim->now_ms <= TRIM_LEASE_MS)
-		return true;
-	if (mono_ms < trim->asked_ms)
-		return false;
-	db_bind_text(trim->lease_get, 1, trim->holder);
-	until_ms = db_number(trim->lease_get, 0);
-	/* A time too far ahead is one of a clock that was wrong. */
-	if (until_ms > trim->now_ms &&
-	    until_ms <= trim->now_ms + TRIM_LEASE_MS) {
-		trim->held_ms = 0;
-		trim->asked_ms = mono_ms + (until_ms - trim->now_ms);
-		return false;
-	}
-	db_bind_text(trim->lease_take, 1, trim->holder);
-	sqlite3_bind_int64(trim->lease_take, 2, trim->now_ms + TRIM_LEASE_MS);
-	*code = db_run(trim->lease_take);
-	trim->writer->wrote = true;
-	trim->held_ms = trim->now_ms + TRIM_LEASE_MS;
-	return *code == SQLITE_OK;
-}
-
-/* ---- trimming -------------------------------------------------------- */
+/* ---- finding --------------------------------------------------------- */
 
 static bool
 trim_is_spent(const struct trim *trim)
 {
-	return trim->rows >= TRIM_STEP_ROWS ||
+	return trim->done >= TRIM_STEP_ROWS ||
 	    clock_mono_us() - trim->began_us >= TRIM_STEP_US;
 }
 
-static int
-trim_item(struct trim *trim, struct ledger_channel *channel, uint64_t seq,
-    int64_t time_ms, enum trim_reason reason)
+static void
+trim_find(struct trim *trim, struct ledger_channel *channel, uint64_t seq,
+    enum trim_reason reason)
 {
-	bool young = time_ms > trim->now_ms - trim_keep_ms(trim);
-	sqlite3_stmt *stmt = young ? trim->stub : trim->remove;
-	int code;
-
-	sqlite3_bind_int64(stmt, 1, (sqlite3_int64)seq);
-	code = db_run(stmt);
-	trim->writer->wrote = true;
-	trim->rows++;
-	trim->trimmed[reason]++;
-	stat_add(&trim_counters[reason], 1);
-	if (channel->items != 0)
-		channel->items--;
-	/* Its place in the order outlives it. */
-	if (code == SQLITE_OK && seq == channel->last_seq) {
-		sqlite3_bind_int64(trim->last, 1, (sqlite3_int64)seq);
-		sqlite3_bind_int64(trim->last, 2, time_ms);
-		sqlite3_bind_int64(trim->last, 3, channel->row);
-		code = db_run(trim->last);
-	}
-	return code;
+	if (trim->rows == NULL)
+		trim->rows = xreallocarray(NULL,
+		    TRIM_FOUND_MAX + TRIM_VISIT_MAX, sizeof(*trim->rows));
+	trim->rows[trim->n_rows++] = (struct trim_row){ seq, channel, reason };
 }
 
-struct trim_row {
-	uint64_t seq;
-	int64_t time_ms;
-};
-
-static size_t
-trim_oldest(struct trim *trim, int64_t row, struct trim_row *rows, size_t max)
+/* By the index alone: the oldest of those there are too many. */
+static uint64_t
+trim_find_excess(struct trim *trim, struct ledger_channel *channel,
+    uint64_t excess)
 {
-	size_t n = 0;
+	uint64_t found = 0, seq;
 
-	sqlite3_bind_int64(trim->oldest, 1, row);
-	sqlite3_bind_int64(trim->oldest, 2, (sqlite3_int64)max);
-	while (n < max && sqlite3_step(trim->oldest) == SQLITE_ROW) {
-		rows[n].seq = (uint64_t)sqlite3_column_int64(trim->oldest, 0);
-		rows[n].time_ms = sqlite3_column_int64(trim->oldest, 1);
-		n++;
+	sqlite3_bind_int64(trim->oldest_seqs, 1, channel->row);
+	sqlite3_bind_int64(trim->oldest_seqs, 2, (sqlite3_int64)excess);
+	while (
+	    found < excess && sqlite3_step(trim->oldest_seqs) == SQLITE_ROW) {
+		seq = (uint64_t)sqlite3_column_int64(trim->oldest_seqs, 0);
+		if (seq > trim->floor)
+			break;
+		trim_find(trim, channel, seq, TRIM_COUNT);
+		found++;
+	}
+	sqlite3_reset(trim->oldest_seqs);
+	return found;
+}
+
+/* The same, and what has aged; learns how old the oldest is that stays. */
+static uint64_t
+trim_find_aged(struct trim *trim, struct ledger_channel *channel,
+    uint64_t excess)
+{
+	int64_t aged_ms =
+	    trim->now_ms - trim_class(trim, channel)->history_age_ms;
+	uint64_t found = 0, seq;
+
+	channel->oldest_ms = INT64_MAX;
+	sqlite3_bind_int64(trim->oldest, 1, channel->row);
+	sqlite3_bind_int64(trim->oldest, 2, TRIM_VISIT_MAX + 1);
+	while (sqlite3_step(trim->oldest) == SQLITE_ROW) {
+		channel->oldest_ms = sqlite3_column_int64(trim->oldest, 1);
+		seq = (uint64_t)sqlite3_column_int64(trim->oldest, 0);
+		if ((channel->oldest_ms > aged_ms && found >= excess) ||
+		    seq > trim->floor || found == TRIM_VISIT_MAX)
+			break;
+		trim_find(trim, channel, seq,
+		    channel->oldest_ms > aged_ms ? TRIM_COUNT : TRIM_AGE);
+		found++;
+		channel->oldest_ms = INT64_MAX;
 	}
 	sqlite3_reset(trim->oldest);
-	return n;
+	return found;
 }
 
 /* One channel's turn.  What is too young, or held back, comes again later. */
 static int
-trim_channel(struct trim *trim, struct ledger_channel *channel)
+trim_visit(struct trim *trim, struct ledger_channel *channel)
 {
 	const struct conf_class *class = trim_class(trim, channel);
-	uint64_t keep = (uint64_t) class->history_items;
-	struct trim_row rows[TRIM_STEP_ROWS + 1];
-	size_t n, i;
+	uint64_t keep = (uint64_t) class->history_items, excess, found;
 	int code;
 
 	if (writer_row(trim->writer, channel, false, &code) == 0)
 		return code;
-	ledger_note(trim->writer->ledger, channel);
-	sqlite3_bind_int64(trim->count, 1, channel->row);
-	channel->items = (uint64_t)db_number(trim->count, 0);
-	n = trim_oldest(trim, channel->row, rows, ARRAY_LEN(rows));
-	for (i = 0; i < n && code == SQLITE_OK && !trim_is_spent(trim); i++) {
-		bool old =
-		    rows[i].time_ms <= trim->now_ms - class->history_age_ms;
-
-		if ((!old && channel->items <= keep) ||
-		    rows[i].seq > trim->floor ||
-		    rows[i].time_ms > trim->now_ms - TRIM_GRACE_MS)
-			break;
-		code = trim_item(trim, channel, rows[i].seq, rows[i].time_ms,
-		    old ? TRIM_AGE : TRIM_COUNT);
+	if (channel->term != trim->term) {
+		sqlite3_bind_int64(trim->count, 1, channel->row);
+		ledger_note(trim->writer->ledger, channel);
+		channel->items = (uint64_t)db_number(trim->count, 0);
+		channel->term = trim->term;
 	}
-	channel->oldest_ms = i < n ? rows[i].time_ms : INT64_MAX;
-	if (channel->items > keep)
-		trim_enqueue(trim, channel,
-		    trim->now_ms + (trim_is_spent(trim) ? 1 : TRIM_VISIT_MS));
+	excess = channel->items > keep ? channel->items - keep : 0;
+	if (channel->oldest_ms <= trim->now_ms - class->history_age_ms)
+		found = trim_find_aged(trim, channel, excess);
+	else
+		found = trim_find_excess(trim, channel,
+		    excess < TRIM_VISIT_MAX ? excess : TRIM_VISIT_MAX);
+	if (found < excess)
+		trim_enqueue(trim, channel, trim->now_ms + TRIM_VISIT_MS);
+	return SQLITE_OK;
+}
+
+static int
+trim_by_seq(const void *a, const void *b)
+{
+	const struct trim_row *left = a, *right = b;
+
+	return (left->seq > right->seq) - (left->seq < right->seq);
+}
+
+/* ---- removing -------------------------------------------------------- */
+
+static int
+trim_row(struct trim *trim, const struct trim_row *row)
+{
+	struct ledger_channel *channel = row->channel;
+	int code = SQLITE_OK;
+
+	ledger_note(trim->writer->ledger, channel);
+	trim->writer->wrote = true;
+	/* Its place in the order outlives it. */
+	if (row->seq == channel->last_seq && channel->row != 0) {
+		sqlite3_bind_int64(trim->last, 1, (sqlite3_int64)row->seq);
+		sqlite3_bind_int64(trim->last, 2, channel->row);
+		code = db_run(trim->last);
+	}
+	if (code != SQLITE_OK)
+		return code;
+	sqlite3_bind_int64(trim->stub, 1, (sqlite3_int64)row->seq);
+	sqlite3_bind_int64(trim->stub, 2, trim->now_ms - expire_keep_ms(trim));
+	code = db_run(trim->stub);
+	if (code == SQLITE_OK && sqlite3_changes(trim->writer->db) == 0) {
+		sqlite3_bind_int64(trim->remove, 1, (sqlite3_int64)row->seq);
+		code = db_run(trim->remove);
+	}
+	/* None, when its channel was deleted in the meantime. */
+	if (code != SQLITE_OK || sqlite3_changes(trim->writer->db) == 0)
+		return code;
+	if (channel->items != 0)
+		channel->items--;
+	trim->done++;
+	trim->trimmed[row->reason]++;
+	stat_add(&trim_counters[row->reason], 1);
+	return SQLITE_OK;
+}
+
+/* Finds all that is due, however many steps it takes, then removes it. */
+static int
+trim_channels(struct trim *trim)
+{
+	struct ledger_channel *channel = NULL;
+	int code = SQLITE_OK;
+
+	while (
+	    trim->next_row == 0 && code == SQLITE_OK && !trim_is_spent(trim)) {
+		if (trim->n_rows < TRIM_FOUND_MAX)
+			channel = trim_next_due(trim);
+		else
+			channel = NULL;
+		if (channel == NULL)
+			break;
+		code = trim_visit(trim, channel);
+	}
+	if (trim->next_row == 0 && channel != NULL)
+		return code;
+	if (trim->next_row == 0 && trim->n_rows != 0)
+		qsort(trim->rows, trim->n_rows, sizeof(*trim->rows),
+		    trim_by_seq);
+	while (trim->next_row < trim->n_rows && code == SQLITE_OK &&
+	    !trim_is_spent(trim)) {
+		const struct trim_row *row = &trim->rows[trim->next_row++];
+
+		/* A pin may have come since. */
+		if (row->seq <= trim->floor)
+			code = trim_row(trim, row);
+		else
+			trim_enqueue(trim, row->channel,
+			    trim->now_ms + TRIM_VISIT_MS);
+	}
+	if (trim->next_row == trim->n_rows)
+		trim->next_row = trim->n_rows = 0;
 	return code;
 }
 
@@ -492,96 +418,42 @@ trim_size(struct trim *trim)
 {
 	sqlite3_stmt *stmt = trim->by_seq;
 	struct trim_row rows[TRIM_STEP_ROWS];
-	struct ledger_channel *channels[TRIM_STEP_ROWS];
+	uint64_t excess = trim_excess(trim), found = 0, seq;
 	size_t n = 0;
-	uint64_t seq = trim->size_at, excess, found = 0;
 	int code = SQLITE_OK;
 
-	excess = trim_excess(trim);
 	trim->over = excess != 0;
 	if (!trim->over) {
 		trim->size_at = 0;
 		return SQLITE_OK;
 	}
-	sqlite3_bind_int64(stmt, 1, (sqlite3_int64)seq);
+	sqlite3_bind_int64(stmt, 1, (sqlite3_int64)trim->size_at);
 	sqlite3_bind_int64(stmt, 2, TRIM_STEP_ROWS);
 	while (found < excess && sqlite3_step(stmt) == SQLITE_ROW) {
 		seq = (uint64_t)sqlite3_column_int64(stmt, 0);
-		rows[n].seq = seq;
-		rows[n].time_ms = sqlite3_column_int64(stmt, 1);
-		if (seq > trim->floor ||
-		    rows[n].time_ms > trim->now_ms - TRIM_GRACE_MS)
+		if (seq > trim->floor)
 			break;
 		trim->size_at = seq;
-		if (sqlite3_column_int(stmt, 2) != ENTRY_ITEM)
+		if (sqlite3_column_int(stmt, 1) != ENTRY_ITEM)
 			continue;
-		found += (uint64_t)sqlite3_column_int64(stmt, 4);
-		channels[n++] =
-		    ledger_channel(trim->writer->ledger, db_text(stmt, 3));
+		found += (uint64_t)sqlite3_column_int64(stmt, 3);
+		rows[n].seq = seq;
+		rows[n].reason = TRIM_SIZE;
+		rows[n++].channel =
+		    ledger_channel(trim->writer->ledger, db_text(stmt, 2));
 	}
 	sqlite3_reset(stmt);
-	for (size_t i = 0; i < n && code == SQLITE_OK; i++) {
-		ledger_note(trim->writer->ledger, channels[i]);
-		if (writer_row(trim->writer, channels[i], false, &code) != 0)
-			code = trim_item(trim, channels[i], rows[i].seq,
-			    rows[i].time_ms, TRIM_SIZE);
-	}
+	for (size_t i = 0; i < n && code == SQLITE_OK; i++)
+		if (writer_row(trim->writer, rows[i].channel, false, &code) !=
+		    0)
+			code = trim_row(trim, &rows[i]);
 	/* All that may go has gone: look again at the usual time. */
 	if (n < TRIM_STEP_ROWS && found < excess)
 		trim->over = false;
 	return code;
 }
 
-/* Rows of a kind that have done their duty. */
-static int
-trim_expire(struct trim *trim, int kind, int64_t keep_ms)
-{
-	struct trim_row rows[TRIM_STEP_ROWS];
-	int64_t channels[TRIM_STEP_ROWS];
-	size_t n = 0;
-	int code = SQLITE_OK;
-
-	sqlite3_bind_int(trim->expired, 1, kind);
-	sqlite3_bind_int(trim->expired, 2, TRIM_STEP_ROWS);
-	while (sqlite3_step(trim->expired) == SQLITE_ROW) {
-		rows[n].seq = (uint64_t)sqlite3_column_int64(trim->expired, 0);
-		rows[n].time_ms = sqlite3_column_int64(trim->expired, 1);
-		channels[n] = sqlite3_column_int64(trim->expired, 2);
-		if (rows[n].time_ms > trim->now_ms - keep_ms ||
-		    rows[n].seq > trim->floor)
-			break;
-		n++;
-	}
-	sqlite3_reset(trim->expired);
-	for (size_t i = 0; i < n && code == SQLITE_OK; i++) {
-		sqlite3_bind_int64(trim->remove, 1, (sqlite3_int64)rows[i].seq);
-		code = db_run(trim->remove);
-		trim->writer->wrote = true;
-		if (code == SQLITE_OK && kind == ENTRY_DELETE) {
-			sqlite3_bind_int64(trim->forget, 1, channels[i]);
-			code = db_run(trim->forget);
-		}
-	}
-	trim->rows += (int)n;
-	if (n == TRIM_STEP_ROWS)
-		trim->expire = true;
-	return code;
-}
-
-static int
-trim_expire_all(struct trim *trim)
-{
-	int code;
-
-	if (!trim->expire)
-		return SQLITE_OK;
-	trim->expire = false;
-	code = trim_expire(trim, ROW_STUB, trim_keep_ms(trim));
-	for (int kind = ENTRY_SUB; kind <= ENTRY_CREATE && code == SQLITE_OK;
-	     kind++)
-		code = trim_expire(trim, kind, STORE_CHANGES_KEEP_MS);
-	return code;
-}
+/* ---- steps ----------------------------------------------------------- */
 
 static void
 trim_say(struct trim *trim)
@@ -605,20 +477,19 @@ trim_say(struct trim *trim)
 int
 trim_step(struct trim *trim)
 {
-	struct ledger_channel *channel;
 	int code = SQLITE_OK;
 
-	if (!trim_is_due(trim, false) || !trim_lease(trim, &code))
+	if (!trim_is_due(trim, false) || !hold_lease(trim, &code))
 		return code;
 	trim->began_us = clock_mono_us();
-	trim->rows = 0;
-	trim_find_floor(trim);
-	code = trim_expire_all(trim);
+	trim->done = 0;
+	hold_look(trim);
+	if (trim->expire)
+		code = expire_run(trim);
 	if (code == SQLITE_OK)
 		code = trim_size(trim);
-	while (code == SQLITE_OK && !trim_is_spent(trim) &&
-	    (channel = trim_next_due(trim)) != NULL)
-		code = trim_channel(trim, channel);
+	if (code == SQLITE_OK)
+		code = trim_channels(trim);
 	trim_say(trim);
 	return code;
 }
@@ -655,7 +526,7 @@ trim_idle(struct trim *trim)
 		if (wait_ms != 0)
 			return wait_ms;
 	}
-	if (trim->over || trim->expire)
+	if (trim->over || trim->expire || trim->n_rows != 0)
 		return 1;
 	first = TAILQ_FIRST(&trim->due);
 	if (first == NULL || first->due_ms > trim->now_ms + 1000)

@@ -62,6 +62,9 @@ struct writer {
 
 /* ---- writer ---------------------------------------------------------- */
 
+/* The thread. */
+void *writer_main(void *writer);
+
 /* BEGIN IMMEDIATE, waiting until wait_ms, then what others wrote is read. */
 int writer_begin(struct writer *writer);
 /* Ends the transaction; what it brought goes to the tail.  A code other than
