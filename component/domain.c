@@ -458,13 +458,11 @@ domain_make_notify(struct domain *domain)
 }
 
 static void
-domain_make_inbound(struct domain *domain, const struct conf *conf)
+domain_make_inbound(struct domain *domain)
 {
 	struct inbound_opts opts = {
-		.conf = conf,
+		.worker = domain->worker,
 		.component = domain->conf,
-		.store = domain->store,
-		.loop = domain->loop,
 		.send = domain_send,
 		.arg = domain,
 	};
@@ -493,7 +491,7 @@ domain_create(const struct domain_opts *opts, int *status)
 	domain->link = link_create(domain->loop, domain->conf, ip,
 	    &domain_link_ops, domain);
 	domain_make_notify(domain);
-	domain_make_inbound(domain, opts->conf);
+	domain_make_inbound(domain);
 	domain->timer =
 	    evtimer_new(loop_base(domain->loop), domain_timer_cb, domain);
 	if (domain->timer == NULL)
@@ -543,6 +541,12 @@ const char *
 domain_name(const struct domain *domain)
 {
 	return domain->conf->domain;
+}
+
+void
+domain_reload(struct domain *domain, const struct conf *conf)
+{
+	notify_reload(domain->notify, conf);
 }
 
 bool

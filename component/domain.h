@@ -38,7 +38,6 @@ struct domain_ops {
 
 struct domain_opts {
 	struct worker *worker;
-	const struct conf *conf;
 	const struct conf_component *component;
 	const struct domain_ops *ops;
 	void *arg;
@@ -60,6 +59,8 @@ void domain_drain(struct domain *domain);
 /* Its link is authenticated; *why is static when not. */
 bool domain_is_ready(const struct domain *domain, const char **why);
 const char *domain_name(const struct domain *domain);
+/* The classes of a new configuration hold from now on. */
+void domain_reload(struct domain *domain, const struct conf *conf);
 /* The configuration still has the section it was made from, unchanged. */
 bool domain_is_current(const struct domain *domain, const struct conf *conf);
 /* Adds a JSON object (json_t *) to the array: domain, link, numbers. */

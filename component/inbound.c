@@ -32,13 +32,13 @@ static struct stat_metric inbound_ended =
         "Subscriptions suspended or removed because the user is gone", NULL);
 
 struct inbound {
+	struct worker *worker;
 	const struct conf_component *component;
 	struct store *store;
 	struct loop *loop;
 	void (*send)(void *arg, const char *text, size_t len);
 	void *arg; /* NULL once closed */
 	struct service *service;
-	const struct conf *conf;
 	int refs;
 	int bounces;
 };
@@ -135,7 +135,7 @@ inbound_subscriptions(void *peer, const struct jid *jid, const char *channel,
 	list->done = done;
 	list->arg = arg;
 	store_sub_list(inbound->store, inbound->loop, &filter, 0,
-	    (size_t)inbound->conf->control.subscriptions_per_jid,
+	    (size_t)worker_conf(inbound->worker)->control.subscriptions_per_jid,
 	    inbound_list_cb, list);
 }
 
@@ -145,7 +145,8 @@ inbound_may_subscribe(void *peer, const struct jid *jid UNUSED,
 {
 	struct inbound *inbound = peer;
 
-	return conf_class(inbound->conf, channel)->subscribe == ACCESS_ANYONE;
+	return conf_class(worker_conf(inbound->worker), channel)->subscribe ==
+	    ACCESS_ANYONE;
 }
 
 static const struct service_ops inbound_ops = {
@@ -265,7 +266,8 @@ inbound_bounce(struct inbound *inbound, const struct jid *from,
 		filter.channel = channel.data;
 		filter.address = bounce->address.full;
 		store_sub_list(inbound->store, inbound->loop, &filter, 0,
-		    (size_t)inbound->conf->control.subscriptions_per_jid,
+		    (size_t)worker_conf(inbound->worker)
+		        ->control.subscriptions_per_jid,
 		    bounce_found, bounce);
 	}
 	buf_clear(&channel);
@@ -341,18 +343,18 @@ inbound_create(const struct inbound_opts *opts)
 {
 	struct inbound *inbound = xcalloc(1, sizeof(*inbound));
 	struct service_opts service = {
-		.conf = opts->conf,
-		.store = opts->store,
-		.loop = opts->loop,
+		.conf = worker_conf(opts->worker),
+		.store = worker_store(opts->worker),
+		.loop = worker_loop(opts->worker),
 		.domain = opts->component->domain,
 		.stanza_ns = "",
 		.ops = &inbound_ops,
 	};
 
 	inbound->component = opts->component;
-	inbound->conf = opts->conf;
-	inbound->store = opts->store;
-	inbound->loop = opts->loop;
+	inbound->worker = opts->worker;
+	inbound->store = worker_store(opts->worker);
+	inbound->loop = worker_loop(opts->worker);
 	inbound->send = opts->send;
 	inbound->arg = opts->arg;
 	inbound->service = service_create(&service);

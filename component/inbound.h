@@ -12,9 +12,8 @@
 #include <stddef.h>
 
 #include "common/base/conf.h"
-#include "common/base/loop.h"
 #include "common/base/xml.h"
-#include "common/store/store.h"
+#include "common/channel/worker.h"
 
 /* Bounces whose subscription is being looked up or changed at once. */
 #define INBOUND_BOUNCES_MAX 64
@@ -22,10 +21,8 @@
 struct inbound;
 
 struct inbound_opts {
-	const struct conf *conf;
+	struct worker *worker;
 	const struct conf_component *component;
-	struct store *store;
-	struct loop *loop;
 	/* One whole stanza for the link. */
 	void (*send)(void *arg, const char *text, size_t len);
 	void *arg;

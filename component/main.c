@@ -131,7 +131,6 @@ program_start(struct daemon *daemon)
 	const struct conf *conf = daemon->conf;
 	struct domain_opts opts = {
 		.worker = daemon->workers[0],
-		.conf = conf,
 		.ops = &program_ops,
 		.arg = program,
 	};
@@ -192,20 +191,21 @@ program_drain(struct daemon *daemon)
 		domain_drain(program->domains[i]);
 }
 
-/* Classes and limits apply to what is looked up from now on; a link is made
- * once. */
+/* A link is made once. */
 static void
 program_reload(struct daemon *daemon)
 {
 	const struct program *program = daemon->arg;
 	size_t i;
 
-	for (i = 0; i < program->n_domains; i++)
+	for (i = 0; i < program->n_domains; i++) {
+		domain_reload(program->domains[i], daemon->conf);
 		if (!domain_is_current(program->domains[i], daemon->conf))
 			log_warn("component.reload",
 			    "domain=%s why=\"its section changed; restart "
 			    "waft-component to apply it\"",
 			    LOGQ(domain_name(program->domains[i])));
+	}
 	if (daemon->conf->n_components > program->n_domains)
 		log_warn("component.reload",
 		    "why=\"component sections were added; restart "

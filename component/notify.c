@@ -36,7 +36,7 @@ static enum sink_result
 notify_deliver(struct sub *sub, struct entry *entry)
 {
 	struct target *target = target_of(sub);
-	const struct conf_class *class = channel_class(sub->channel);
+	const struct conf_class *class = target->class;
 	const struct stanza *stanza;
 
 	if (entry->kind != ENTRY_ITEM)
@@ -101,6 +101,7 @@ notify_make(struct notify *notify, const char *channel)
 
 	memcpy(target->name, channel, len);
 	target->notify = notify;
+	target->class = conf_class(worker_conf(notify->worker), channel);
 	members_init(&target->members);
 	buf_init(&target->from, 0);
 	buf_init(&address, 0);
@@ -357,6 +358,15 @@ notify_free(struct notify *notify)
 	loop_defer_cancel(worker_loop(notify->worker), &notify->again);
 	buf_clear(&notify->id);
 	free(notify);
+}
+
+void
+notify_reload(struct notify *notify, const struct conf *conf)
+{
+	struct target *target, *next;
+
+	MAP_FOREACH(target, next, notify->targets)
+		target->class = conf_class(conf, target->name);
 }
 
 uint64_t

@@ -67,6 +67,8 @@ void notify_resume(struct notify *notify);
 /* What has been written so far; the caller frees it. */
 struct position_note *notify_note(const struct notify *notify);
 
+/* The classes of a new configuration hold from now on. */
+void notify_reload(struct notify *notify, const struct conf *conf);
 /* Seq of the item written last. */
 uint64_t notify_last(const struct notify *notify);
 

@@ -20,6 +20,7 @@ struct target {
 	TAILQ_ENTRY(target) wait_entry;
 	TAILQ_ENTRY(target) late_entry;
 	struct notify *notify;
+	const struct conf_class *class;
 	struct sub sub;
 	struct members members;
 	struct buf from; /* the channel's address, escaped */

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import signal
 import socket
 import threading
 
@@ -233,3 +234,67 @@ def test_a_confirmed_position_moves_with_what_nobody_listens_to(scripted, waft):
     waft.stop()
     waft.start()
     assert f" seq={seq}" in waft.lines("component.loaded")[-1]
+
+
+def test_subscribing_again_wakes_a_suspended_subscription(scripted, waft):
+    waft.start()
+    waft.subscribe("news", "alice@localhost")
+    scripted.send(
+        "<message type='error' from='alice@localhost' to='news@push.localhost' id='x'>"
+        "<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
+        "</error></message>")
+    wait_until(lambda: waft.metric("waft_component_bounced_subscriptions_total") == 1, 20)
+    scripted.send(
+        "<iq type='set' id='s' from='alice@localhost/x' to='push.localhost'>"
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub'>"
+        "<subscribe node='news' jid='alice@localhost'/></pubsub></iq>")
+    wait_until(lambda: scripted.count("id='s'") == 1, 20, "the answer")
+    waft.publish("news", body("hi"))
+    wait_until(lambda: scripted.count("<body>hi</body>") == 1, 20, "delivery")
+
+
+def test_a_reload_applies_classes_and_names_what_takes_a_restart(scripted, waft):
+    waft.start()
+    waft.subscribe("news", "alice@localhost/x")
+    waft.publish("news", "<iq type='set' id='i'><q xmlns='urn:q'/></iq>")
+    conf = waft.conf.read_text()
+    waft.conf.write_text(conf.replace('"secret"', '"other"')
+                         + 'channels "*" { iq = yes subscribe = none }\n')
+    waft.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: waft.lines("reload"), 20, "the reload")
+    assert "restart" in waft.lines("component.reload")[0]
+    waft.publish("news", "<iq type='set' id='i'><q xmlns='urn:q'/></iq>")
+    wait_until(lambda: scripted.count("urn:q") == 1, 20, "the iq")
+    scripted.send(
+        "<iq type='set' id='s' from='bob@localhost/x' to='push.localhost'>"
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub'>"
+        "<subscribe node='news' jid='bob@localhost'/></pubsub></iq>")
+    wait_until(lambda: scripted.count("id='s'") == 1, 20, "the answer")
+    assert len(waft.subscriptions("news")) == 1
+    assert scripted.count("urn:q") == 1
+
+
+def test_two_domains_share_a_program(scripted):
+    other = Scripted()
+    waft = Component(scripted)
+    waft.conf.write_text(waft.conf.read_text() + f"""
+component "two.localhost" {{
+  server = "127.0.0.1:{other.component_port}" secret = "secret" ping = "localhost"
+}}
+""")
+    try:
+        waft.start()
+        assert other.links == 1
+        for server, domain in ((scripted, "push"), (other, "two")):
+            server.send(
+                f"<iq type='set' id='s' from='alice@localhost/x' to='{domain}.localhost'>"
+                "<pubsub xmlns='http://jabber.org/protocol/pubsub'>"
+                "<subscribe node='news' jid='alice@localhost'/></pubsub></iq>")
+            wait_until(lambda: server.count("id='s'") == 1, 20, "the answer")
+        waft.publish("news", body("hi"))
+        wait_until(lambda: scripted.count("from='news@push.localhost'") == 1, 20)
+        wait_until(lambda: other.count("from='news@two.localhost'") == 1, 20)
+        assert other.count("push.localhost") == 0
+    finally:
+        waft.close()
+        other.close()
