@@ -518,6 +518,32 @@ wants_the_same_key_for_a_repeat(void **state UNUSED)
 	record_clear(&record);
 }
 
+static const struct session_opts holding = { FIRST, 60000, 2, 30000, 2000,
+	120000, false };
+
+static void
+holds_two_and_answers_the_oldest(void **state UNUSED)
+{
+	struct record record;
+
+	record_init(&record, &holding);
+	assert_int_equal(session_requests(record.session), 3);
+	receive(&record, 0, 'c', 0);
+	receive(&record, 1, 'a', 10);
+	receive(&record, 2, 'b', 20);
+	said(&record, "apply:0 c=new0 apply:1 apply:2 ");
+	offer(&record, 30);
+	said(&record, "a=1 ");
+	receive(&record, 3, 'd', 40);
+	session_abort(record.session, transport('b'), 50);
+	offer(&record, 60);
+	said(&record, "apply:3 d=1 ");
+	receive(&record, 2, 'e', 70);
+	receive(&record, 1, 'f', 80);
+	said(&record, "e=0 f=1 ");
+	record_clear(&record);
+}
+
 static const struct session_opts polling = { FIRST, 0, 1, 30000, 2000, 120000,
 	false };
 
@@ -891,6 +917,7 @@ main(void)
 		cmocka_unit_test(does_not_count_dead_transports),
 		cmocka_unit_test(limits_the_repeats_of_one_rid),
 		cmocka_unit_test(wants_the_same_key_for_a_repeat),
+		cmocka_unit_test(holds_two_and_answers_the_oldest),
 		cmocka_unit_test(answers_polls_at_once),
 		cmocka_unit_test(ends_on_empty_polls_in_a_row),
 		cmocka_unit_test(acknowledges_requests),
