@@ -207,11 +207,18 @@ def test_a_rid_too_far_ahead_ends_the_session(session):
     assert session.receive(0).condition == "other-request"
 
 
+def close_noticed(gateway, conn):
+    """What is written before the close is noticed is for a repeat of the rid."""
+    before = gateway.metric("waft_bosh_dead_total")
+    conn.close()
+    until(lambda: gateway.metric("waft_bosh_dead_total") > before, 2)
+
+
 def test_a_closed_poll_is_noticed_and_loses_nothing(gateway, session):
     session.subscribe("closed")
     session.send(conn=0)
     assert not session.conns[0].has_answer(0.1)
-    session.conns[0].close()
+    close_noticed(gateway, session.conns[0])
     gateway.publish("closed", message("kept"))
     assert texts(session.call(conn=1)) == ["kept"]
 
@@ -220,7 +227,7 @@ def test_a_closed_poll_repeated_gets_the_stanza(gateway, session):
     session.subscribe("closed2")
     session.send(conn=0)
     assert not session.conns[0].has_answer(0.1)
-    session.conns[0].close()
+    close_noticed(gateway, session.conns[0])
     gateway.publish("closed2", message("kept"))
     assert texts(session.conns[1].call(session.body(rid=session.rid))) == [
         "kept"]
@@ -410,7 +417,7 @@ def test_a_relayed_poll_that_closes_is_noticed(gateway):
         conn = Conn(gateway.port)
         conn.send(session.body())
         assert not conn.has_answer(0.02)
-        conn.close()
+        close_noticed(gateway, conn)
         gateway.publish("relayed2", message(i))
         assert session.texts() == [str(i)]
     session.close()
