@@ -389,6 +389,8 @@ client_write(struct client *client, struct buf *text, uint64_t *mark)
 	}
 	if (client->out_count == 0 && client->out_size > CLIENT_OUT_KEEP)
 		client_out_clear(client);
+	if (*mark != 0)
+		position_moved(client);
 	client_resume(client);
 }
 

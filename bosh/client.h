@@ -58,6 +58,8 @@ struct client {
 	bool acks;
 	bool has_ver;
 	bool anonymous;
+	bool durable;   /* one of subs is, or was */
+	bool moved;     /* in the gateway's list of that name */
 	bool some_full; /* one of subs is */
 	bool overflow;  /* texts past client_queue: it ends */
 	uint8_t ver_minor;
@@ -82,6 +84,7 @@ struct client {
 	size_t out_bytes;
 	TAILQ_HEAD(, client_sub) subs;
 	int n_subs;
+	TAILQ_ENTRY(client) moved_entry;
 	struct deferred flush;
 	struct event timer;
 	int64_t timer_at; /* INT64_MAX: not set */

@@ -2,8 +2,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
+
+#include <event2/event.h>
 
 #include "bosh/client.h"
+#include "bosh/position.h"
 #include "bosh/stream.h"
 #include "common/base/crypto.h"
 #include "common/base/log.h"
@@ -53,6 +57,12 @@ struct gateway_ended {
 #define GATEWAY_ATTRS    64
 #define GATEWAY_ELEMENTS 10000
 
+static void
+gateway_moved_cb(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	position_save_moved(arg);
+}
+
 struct gateway *
 gateway_create(struct relay *relay, struct worker *worker, int index)
 {
@@ -68,6 +78,11 @@ gateway_create(struct relay *relay, struct worker *worker, int index)
 	gateway->index = index;
 	gateway->reader = xml_reader_create(&limits);
 	gateway->ended = xcalloc(GATEWAY_ENDED_MAX, sizeof(gateway->ended[0]));
+	TAILQ_INIT(&gateway->moved);
+	gateway->moved_timer = event_new(loop_base(gateway->loop), -1, 0,
+	    gateway_moved_cb, gateway);
+	if (gateway->moved_timer == NULL)
+		fatal(EX_OSERR, "bosh.event", "reason=memory");
 	buf_init(&gateway->scratch, 0);
 	buf_init(&gateway->last_from, 0);
 	buf_init(&gateway->last_id, 0);
@@ -96,6 +111,7 @@ gateway_unref(struct gateway *gateway)
 	buf_clear(&gateway->scratch);
 	xml_reader_free(gateway->reader);
 	free(gateway->ended);
+	event_free(gateway->moved_timer);
 	free(gateway);
 }
 

@@ -8,6 +8,7 @@
 
 #include "bosh/body.h"
 #include "bosh/relay.h"
+#include "common/base/list.h"
 #include "common/channel/worker.h"
 #include "common/xmpp/service.h"
 
@@ -21,6 +22,7 @@
 #define GATEWAY_ENDED_MS  30000
 
 struct client;
+struct event;
 struct gateway_ended;
 
 struct gateway {
@@ -35,6 +37,9 @@ struct gateway {
 	struct client *clients;
 	struct gateway_ended *ended;
 	unsigned ended_at; /* the place in that ring to be used next */
+	/* Named users whose position is to be saved. */
+	TAILQ_HEAD(, client) moved;
+	struct event *moved_timer;
 	struct buf scratch;
 	/* What the stanzas of one item have in common, for the item that was
 	 * written last. */

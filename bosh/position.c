@@ -3,13 +3,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <event2/event.h>
+
 #include "bosh/client.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/stat.h"
 
 #define POSITION_KEY "served/"
 /* Subscriptions read at once. */
 #define POSITION_PAGE 1000
+#define POSITION_SECS 1
+
+static struct stat_metric position_saves =
+    STAT_COUNTER("waft_bosh_positions_saved_total",
+        "Positions of durable subscriptions written", NULL);
 
 /* A resumption under way: first the position, then the subscriptions. */
 struct position_call {
@@ -84,8 +92,17 @@ position_read(const struct buf *value, const char *channel)
 	return 0;
 }
 
-void
-position_save(struct client *client, bool clean)
+static void
+position_put_cb(enum err err, void *arg UNUSED)
+{
+	if (err == ERR_OK)
+		stat_add(&position_saves, 1);
+	else
+		log_warn("bosh.position", "error=%s", err_name(err));
+}
+
+static void
+position_put(struct client *client, bool clean)
 {
 	struct gateway *gateway = client->gateway;
 	struct buf value;
@@ -98,10 +115,51 @@ position_save(struct client *client, bool clean)
 	bare = position_bare(client);
 	key = xasprintf(POSITION_KEY "%s", bare);
 	store_state_put(gateway->relay->store, gateway->loop, key, value.data,
-	    value.len, NULL, NULL);
+	    value.len, position_put_cb, NULL);
 	buf_clear(&value);
 	free(key);
 	free(bare);
+}
+
+void
+position_moved(struct client *client)
+{
+	static const struct timeval soon = { POSITION_SECS, 0 };
+	struct gateway *gateway = client->gateway;
+
+	if (!client->durable || client->moved)
+		return;
+	client->moved = true;
+	if (TAILQ_EMPTY(&gateway->moved))
+		event_add(gateway->moved_timer, &soon);
+	TAILQ_INSERT_TAIL(&gateway->moved, client, moved_entry);
+}
+
+static void
+position_still(struct client *client)
+{
+	if (!client->moved)
+		return;
+	client->moved = false;
+	TAILQ_REMOVE(&client->gateway->moved, client, moved_entry);
+}
+
+void
+position_save_moved(struct gateway *gateway)
+{
+	struct client *client;
+
+	while ((client = TAILQ_FIRST(&gateway->moved)) != NULL) {
+		position_put(client, false);
+		position_still(client);
+	}
+}
+
+void
+position_save(struct client *client, bool clean)
+{
+	position_put(client, clean);
+	position_still(client);
 }
 
 static void

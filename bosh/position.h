@@ -2,7 +2,8 @@
  * Where a named user's durable subscriptions go on: up to which seq of each
  * channel the bare JID has been served, kept in the gateway's private state.
  *
- * Saved when a session ends.  What its client may not have got (the answers
+ * Saved when a session ends, and within a second after it was sent items, so
+ * that a crash repeats little.  What its client may not have got (the answers
  * kept for repeats, and what still waited) counts as not served, so it comes
  * again, at least once; after an orderly end only what still waited does.
  */
@@ -12,7 +13,12 @@
 #include <stdbool.h>
 
 struct client;
+struct gateway;
 
+/* The session was sent items. */
+void position_moved(struct client *client);
+/* Saves those of all sessions that moved. */
+void position_save_moved(struct gateway *gateway);
 /* The session ends; clean: its client said so. */
 void position_save(struct client *client, bool clean);
 /* The session is bound: it listens to the channels its bare JID subscribed. */

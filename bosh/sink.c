@@ -88,6 +88,7 @@ client_listen(struct client *client, const char *channel, uint64_t after,
 	struct client_sub *sub = client_find_sub(client, channel);
 
 	*existed = sub != NULL;
+	client->durable |= durable;
 	if (sub != NULL) {
 		sub->durable |= durable;
 		return ERR_OK;
