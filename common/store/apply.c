@@ -95,8 +95,8 @@ apply_entry(struct writer *writer, struct entry *entry, int64_t now_ms,
 	row = writer_row(writer, channel, true, &code);
 	if (row == 0)
 		return code;
-	if (!ledger_decide(writer->ledger, entry, writer->newest + 1, now_ms,
-	        result))
+	if (!ledger_decide(writer->ledger, channel, entry, writer->newest + 1,
+	        now_ms, result))
 		return SQLITE_OK;
 	code = apply_insert(writer, entry, row, entry->id);
 	if (code == SQLITE_OK && entry->kind == ENTRY_DELETE)

@@ -99,10 +99,7 @@ keeper_batch(struct keeper *keeper, struct requests *batch)
 	while ((request = STAILQ_FIRST(batch)) != NULL) {
 		STAILQ_REMOVE_HEAD(batch, entry);
 		request->err = db_err(code);
-		if (request->loop == NULL)
-			request_free(request);
-		else
-			answers_add(&keeper->answers, request);
+		answers_add(&keeper->answers, request);
 	}
 	answers_post(&keeper->answers);
 }

@@ -212,32 +212,25 @@ ledger_keep(struct ledger *ledger, const uint64_t key[2],
 		table->last_ms = value->time_ms;
 }
 
-bool
-ledger_seen(struct ledger *ledger, const struct entry *entry, int64_t now_ms,
-    struct ledger_id *id)
+/* The id's slot if it counts as known. */
+static const struct ledger_slot *
+ledger_seen(const struct ledger *ledger, const struct ledger_channel *channel,
+    const uint64_t key[2], int64_t now_ms)
 {
-	struct ledger_channel *channel = ledger_find(ledger, entry->channel);
-	uint64_t key[2];
-
-	if (channel == NULL)
-		return false;
-	ledger_key(entry->channel, entry->id, key);
 	for (int i = 0; i < LEDGER_TABLES; i++) {
-		struct ledger_table *table =
+		const struct ledger_table *table =
 		    &ledger->tables[(ledger->current + LEDGER_TABLES - i) %
 		        LEDGER_TABLES];
-		struct ledger_slot *slot;
+		const struct ledger_slot *slot;
 
 		if (table->count == 0)
 			continue;
 		slot = ledger_slot(table, key);
-		if (slot->id.seq <= channel->deleted_seq ||
-		    slot->id.time_ms <= now_ms - ledger->ttl_ms)
-			continue;
-		*id = slot->id;
-		return true;
+		if (slot->id.seq > channel->deleted_seq &&
+		    slot->id.time_ms > now_ms - ledger->ttl_ms)
+			return slot;
 	}
-	return false;
+	return NULL;
 }
 
 void
@@ -308,16 +301,13 @@ ledger_rollback(struct ledger *ledger)
 	}
 }
 
-void
-ledger_add(struct ledger *ledger, const struct entry *entry)
+/* Key is NULL or that of the entry's id. */
+static void
+ledger_learn(struct ledger *ledger, struct ledger_channel *channel,
+    const struct entry *entry, const uint64_t *key)
 {
-	struct ledger_channel *channel;
-	struct ledger_undo *undo;
+	struct ledger_undo *undo = ledger_push(ledger, channel);
 
-	if (entry->kind == ENTRY_SUB || entry->kind == ENTRY_UNSUB)
-		return;
-	channel = ledger_channel(ledger, entry->channel);
-	undo = ledger_push(ledger, channel);
 	channel->stored = entry->kind != ENTRY_DELETE;
 	if (entry->kind == ENTRY_DELETE) {
 		channel->deleted_seq = entry->seq;
@@ -331,33 +321,51 @@ ledger_add(struct ledger *ledger, const struct entry *entry)
 	channel->last_ms = entry->time_ms;
 	if (channel->items++ == 0)
 		channel->oldest_ms = entry->time_ms;
-	if (ledger->ttl_ms > 0) {
-		ledger_key(entry->channel, entry->id, undo->key);
-		ledger_keep(ledger, undo->key,
-		    &(struct ledger_id){ entry->seq, entry->prev_seq,
-		        entry->time_ms });
-	}
+	if (key == NULL)
+		return;
+	undo->key[0] = key[0];
+	undo->key[1] = key[1];
+	ledger_keep(ledger, key,
+	    &(struct ledger_id){ entry->seq, entry->prev_seq, entry->time_ms });
+}
+
+void
+ledger_add(struct ledger *ledger, const struct entry *entry)
+{
+	bool keyed = entry->kind == ENTRY_ITEM && ledger->ttl_ms > 0;
+	uint64_t key[2];
+
+	if (entry->kind == ENTRY_SUB || entry->kind == ENTRY_UNSUB)
+		return;
+	if (keyed)
+		ledger_key(entry->channel, entry->id, key);
+	ledger_learn(ledger, ledger_channel(ledger, entry->channel), entry,
+	    keyed ? key : NULL);
 }
 
 bool
-ledger_decide(struct ledger *ledger, struct entry *entry, uint64_t seq,
-    int64_t now_ms, struct append_result *result)
+ledger_decide(struct ledger *ledger, struct ledger_channel *channel,
+    struct entry *entry, uint64_t seq, int64_t now_ms,
+    struct append_result *result)
 {
-	struct ledger_channel *channel;
-	struct ledger_id id;
+	bool keyed = entry->kind == ENTRY_ITEM && ledger->ttl_ms > 0;
+	const struct ledger_slot *seen = NULL;
+	uint64_t key[2];
 
-	if (entry->kind == ENTRY_ITEM &&
-	    ledger_seen(ledger, entry, now_ms, &id)) {
-		result->seq = id.seq;
-		result->prev_seq = id.prev_seq;
+	if (keyed) {
+		ledger_key(entry->channel, entry->id, key);
+		seen = ledger_seen(ledger, channel, key, now_ms);
+	}
+	if (seen != NULL) {
+		result->seq = seen->id.seq;
+		result->prev_seq = seen->id.prev_seq;
 		result->duplicate = true;
 		return false;
 	}
-	channel = ledger_find(ledger, entry->channel);
 	entry->seq = seq;
-	entry->prev_seq = channel == NULL ? 0 : channel->last_seq;
+	entry->prev_seq = channel->last_seq;
 	entry->time_ms = now_ms;
-	ledger_add(ledger, entry);
+	ledger_learn(ledger, channel, entry, keyed ? key : NULL);
 	result->seq = seq;
 	result->prev_seq = entry->prev_seq;
 	result->duplicate = false;

@@ -53,16 +53,14 @@ struct ledger_channel *ledger_channel(struct ledger *ledger, const char *name);
 struct ledger_channel *ledger_channels(struct ledger *ledger);
 void ledger_forget(struct ledger *ledger, struct ledger_channel *channel);
 
-/* Was this id published on its channel within the ttl before now? */
-bool ledger_seen(struct ledger *ledger, const struct entry *entry,
-    int64_t now_ms, struct ledger_id *id);
 /*
- * Decides on an entry to be appended as seq: false when it is a duplicate, and
- * result says of what; else the entry gets its seq, prev_seq and time and is
- * added.
+ * Decides on an entry to be appended to its channel as seq: false when it is a
+ * duplicate, and result says of what; else the entry gets its seq, prev_seq and
+ * time and is added.
  */
-bool ledger_decide(struct ledger *ledger, struct entry *entry, uint64_t seq,
-    int64_t now_ms, struct append_result *result);
+bool ledger_decide(struct ledger *ledger, struct ledger_channel *channel,
+    struct entry *entry, uint64_t seq, int64_t now_ms,
+    struct append_result *result);
 /* Learns of an entry that has its seq, prev_seq and time. */
 void ledger_add(struct ledger *ledger, const struct entry *entry);
 /* Learns of an id alone, as when a store is opened; by seq. */

@@ -260,8 +260,9 @@ memory_append(struct store *store, struct request *request)
 	for (size_t i = 0; i < append->count; i++) {
 		struct entry *entry = append->entries[i];
 
-		if (!ledger_decide(memory->ledger, entry, memory->newest + 1,
-		        now_ms, &append->results[i]))
+		if (!ledger_decide(memory->ledger,
+		        ledger_channel(memory->ledger, entry->channel), entry,
+		        memory->newest + 1, now_ms, &append->results[i]))
 			continue;
 		if (entry->kind == ENTRY_DELETE)
 			memory_delete_channel(memory, entry->channel);

@@ -17,7 +17,9 @@
 #define READER_CHECKPOINT_FRAMES 1000
 /* How long a checkpoint that must empty the WAL waits for other readers. */
 #define READER_CHECKPOINT_WAIT_MS 100
-#define READER_FRAME_BYTES        4096
+/* While a process that comes after a crash recovers the WAL. */
+#define READER_WAIT_MS     5000
+#define READER_FRAME_BYTES 4096
 
 struct reader {
 	struct sqlite *sqlite;
@@ -341,11 +343,13 @@ reader_do_checkpoint(struct reader *reader)
 {
 	int frames = 0, done = 0, code;
 
+	sqlite3_busy_timeout(reader->db, READER_CHECKPOINT_WAIT_MS);
 	code = sqlite3_wal_checkpoint_v2(reader->db, NULL,
 	    SQLITE_CHECKPOINT_PASSIVE, &frames, &done);
 	if (code == SQLITE_OK && frames > reader_frames_max(reader))
 		code = sqlite3_wal_checkpoint_v2(reader->db, NULL,
 		    SQLITE_CHECKPOINT_RESTART, &frames, &done);
+	sqlite3_busy_timeout(reader->db, READER_WAIT_MS);
 	stat_add(&reader_checkpoints, 1);
 	stat_set(&reader_wal, frames);
 	/* Busy: another process does it, or reads; the next will try. */
@@ -440,7 +444,7 @@ reader_open(struct sqlite *sqlite, struct buf *why, int *status)
 		reader_close(reader);
 		return NULL;
 	}
-	sqlite3_busy_timeout(reader->db, READER_CHECKPOINT_WAIT_MS);
+	sqlite3_busy_timeout(reader->db, READER_WAIT_MS);
 	reader_prepare(reader);
 	if (pthread_create(&reader->thread, NULL, reader_main, reader) != 0)
 		fatal(EX_OSERR, "store.thread", "name=reader");

@@ -220,8 +220,7 @@ request_done(struct request *request)
 		break;
 	case REQUEST_STATE_PUT:
 	case REQUEST_STATE_DEL:
-		if (state->done != NULL)
-			state->done(request->err, request->arg);
+		state->done(request->err, request->arg);
 		break;
 	case REQUEST_STATE_LIST:
 		state->list_done(request->err, state->rows, state->count,
@@ -244,12 +243,25 @@ answers_cb(void *arg)
 	free(requests);
 }
 
+/* A put that nobody waits for wakes nobody. */
+static bool
+request_is_silent(const struct request *request)
+{
+	return (request->kind == REQUEST_STATE_PUT ||
+	           request->kind == REQUEST_STATE_DEL) &&
+	    request->u.state.done == NULL;
+}
+
 void
 answers_add(struct answers *answers, struct request *request)
 {
 	struct answers_loop *loop;
 	size_t i;
 
+	if (request_is_silent(request)) {
+		request_free(request);
+		return;
+	}
 	for (i = 0; i < answers->count; i++)
 		if (answers->loops[i].loop == request->loop)
 			break;

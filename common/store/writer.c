@@ -331,6 +331,7 @@ writer_look(struct writer *writer)
 
 	if (!writer->loaded)
 		return;
+	writer->wait_ms = clock_mono_ms() + WRITER_LOOK_MS;
 	code = db_exec(writer->db, "BEGIN");
 	if (code == SQLITE_OK) {
 		code = writer_sync(writer);

@@ -9,7 +9,8 @@ decide(struct ledger *ledger, const char *channel, const char *id, uint64_t seq,
 {
 	struct entry *entry =
 	    entry_create(ENTRY_ITEM, channel, id, NULL, NULL, 0);
-	bool is_new = ledger_decide(ledger, entry, seq, now_ms, result);
+	bool is_new = ledger_decide(ledger, ledger_channel(ledger, channel),
+	    entry, seq, now_ms, result);
 
 	entry_unref(entry);
 	return is_new ? seq : 0;
@@ -22,7 +23,8 @@ erase(struct ledger *ledger, const char *channel, uint64_t seq)
 	struct entry *entry =
 	    entry_create(ENTRY_DELETE, channel, "", NULL, NULL, 0);
 
-	assert_true(ledger_decide(ledger, entry, seq, 1000, &result));
+	assert_true(ledger_decide(ledger, ledger_channel(ledger, channel),
+	    entry, seq, 1000, &result));
 	entry_unref(entry);
 }
 
