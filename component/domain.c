@@ -138,7 +138,9 @@ domain_set_timer(struct domain *domain)
 	if (domain->unsaved &&
 	    domain->saved_ms + DOMAIN_SAVE_MS - now_ms < wait)
 		wait = domain->saved_ms + DOMAIN_SAVE_MS - now_ms;
-	if (domain->moved && domain->kept_ms + DOMAIN_KEEP_MS - now_ms < wait)
+	/* Until it is clean, the answer that makes it so comes here too. */
+	if (domain->moved && barrier_is_clean(&domain->barrier) &&
+	    domain->kept_ms + DOMAIN_KEEP_MS - now_ms < wait)
 		wait = domain->kept_ms + DOMAIN_KEEP_MS - now_ms;
 	if (domain->draining && domain->drain_ms - now_ms < wait)
 		wait = domain->drain_ms - now_ms;

@@ -19,18 +19,22 @@ queue_clear(struct queue *queue)
 	pthread_mutex_destroy(&queue->lock);
 }
 
-/* One wake-up for a burst: who is awake looks again before it sleeps. */
+/*
+ * Holds the lock; lets go of it, and only then wakes who sleeps, who would meet
+ * it otherwise.  One wake-up for a burst: who is awake looks again before it
+ * sleeps.
+ */
 static void
-queue_wake(struct queue *queue)
+queue_unlock_and_wake(struct queue *queue)
 {
 	static const uint64_t one = 1;
+	bool wake = queue->asleep;
 
-	if (!queue->asleep)
-		return;
 	queue->asleep = false;
-	if (queue->wake_fd < 0)
+	if (wake && queue->wake_fd < 0)
 		pthread_cond_signal(&queue->cond);
-	else
+	pthread_mutex_unlock(&queue->lock);
+	if (wake && queue->wake_fd >= 0)
 		while (write(queue->wake_fd, &one, sizeof(one)) < 0 &&
 		    errno == EINTR)
 			;
@@ -51,13 +55,14 @@ queue_put(struct queue *queue, struct request *request)
 	pthread_mutex_lock(&queue->lock);
 	fits = cost == 0 || queue->bytes == 0 ||
 	    queue->bytes + cost <= SQLITE_QUEUE_MAX;
-	if (fits) {
-		queue->bytes += cost;
-		STAILQ_INSERT_TAIL(&queue->requests, request, entry);
-		queue_wake(queue);
+	if (!fits) {
+		pthread_mutex_unlock(&queue->lock);
+		return false;
 	}
-	pthread_mutex_unlock(&queue->lock);
-	return fits;
+	queue->bytes += cost;
+	STAILQ_INSERT_TAIL(&queue->requests, request, entry);
+	queue_unlock_and_wake(queue);
+	return true;
 }
 
 void
@@ -65,8 +70,7 @@ queue_nudge(struct queue *queue)
 {
 	pthread_mutex_lock(&queue->lock);
 	queue->nudged = true;
-	queue_wake(queue);
-	pthread_mutex_unlock(&queue->lock);
+	queue_unlock_and_wake(queue);
 }
 
 void
@@ -74,8 +78,7 @@ queue_end(struct queue *queue)
 {
 	pthread_mutex_lock(&queue->lock);
 	queue->ending = true;
-	queue_wake(queue);
-	pthread_mutex_unlock(&queue->lock);
+	queue_unlock_and_wake(queue);
 }
 
 static bool

@@ -32,6 +32,8 @@ struct tail {
 	uint64_t size;
 	uint64_t floor; /* every entry above it is in the ring */
 	_Atomic uint64_t newest;
+	/* Of its own: who is woken reads the ring at once. */
+	pthread_mutex_t followers_lock;
 	TAILQ_HEAD(, follower) followers;
 };
 
@@ -41,6 +43,7 @@ tail_create(uint64_t size, uint64_t newest)
 	struct tail *tail = xcalloc(1, sizeof(*tail));
 
 	pthread_mutex_init(&tail->lock, NULL);
+	pthread_mutex_init(&tail->followers_lock, NULL);
 	tail->n_slots = TAIL_SLOTS_MIN;
 	tail->slots = xcalloc(tail->n_slots, sizeof(*tail->slots));
 	tail->size = size;
@@ -65,6 +68,7 @@ tail_free(struct tail *tail)
 		entry_unref(*tail_slot(tail, i));
 	free(tail->slots);
 	pthread_mutex_destroy(&tail->lock);
+	pthread_mutex_destroy(&tail->followers_lock);
 	free(tail);
 }
 
@@ -125,12 +129,14 @@ tail_ring(struct tail *tail)
 {
 	struct follower *follower;
 
+	pthread_mutex_lock(&tail->followers_lock);
 	TAILQ_FOREACH(follower, &tail->followers, entry) {
 		if (atomic_exchange(&follower->posted, true))
 			continue;
 		atomic_fetch_add(&follower->refs, 1);
 		loop_post(follower->loop, follower_post_cb, follower);
 	}
+	pthread_mutex_unlock(&tail->followers_lock);
 }
 
 void
@@ -150,8 +156,8 @@ tail_put(struct tail *tail, struct entry **entries, size_t count)
 	}
 	atomic_store(&tail->newest, entries[count - 1]->seq);
 	n = tail_shrink(tail, dropped, TAIL_DROP_BATCH);
-	tail_ring(tail);
 	pthread_mutex_unlock(&tail->lock);
+	tail_ring(tail);
 	while (n != 0) {
 		for (size_t i = 0; i < n; i++)
 			entry_unref(dropped[i]);
@@ -170,8 +176,8 @@ tail_skip(struct tail *tail, uint64_t newest)
 	tail->bytes = 0;
 	tail->floor = newest;
 	atomic_store(&tail->newest, newest);
-	tail_ring(tail);
 	pthread_mutex_unlock(&tail->lock);
+	tail_ring(tail);
 }
 
 uint64_t
@@ -225,9 +231,9 @@ tail_follow(struct tail *tail, struct loop *loop, loop_fn *grew, void *arg)
 	follower->grew = grew;
 	follower->arg = arg;
 	atomic_init(&follower->refs, 1);
-	pthread_mutex_lock(&tail->lock);
+	pthread_mutex_lock(&tail->followers_lock);
 	TAILQ_INSERT_TAIL(&tail->followers, follower, entry);
-	pthread_mutex_unlock(&tail->lock);
+	pthread_mutex_unlock(&tail->followers_lock);
 	return follower;
 }
 
@@ -239,9 +245,9 @@ tail_unfollow(struct follower *follower)
 	if (follower == NULL)
 		return;
 	tail = follower->tail;
-	pthread_mutex_lock(&tail->lock);
+	pthread_mutex_lock(&tail->followers_lock);
 	TAILQ_REMOVE(&tail->followers, follower, entry);
-	pthread_mutex_unlock(&tail->lock);
+	pthread_mutex_unlock(&tail->followers_lock);
 	follower->gone = true;
 	follower_unref(follower);
 }
