@@ -30,6 +30,7 @@
 #define TRIM_PASS_MAX  5000  /* channels in one look */
 #define TRIM_EXPIRE_MS 5000  /* between two looks for expired ids */
 #define TRIM_SIZE_MS   200   /* between two looks at the size */
+#define TRIM_YIELD_MS  100   /* after somebody published */
 #define TRIM_SAY_MS    60000
 
 static struct stat_metric trim_counters[TRIM_REASONS] = {
@@ -479,6 +480,7 @@ trim_step(struct trim *trim)
 {
 	int code = SQLITE_OK;
 
+	trim->stepped_ms = clock_mono_ms();
 	if (!trim_is_due(trim, false) || !hold_lease(trim, &code))
 		return code;
 	trim->began_us = clock_mono_us();
@@ -505,6 +507,7 @@ trim_own(struct trim *trim)
 		return 100;
 	if (code == SQLITE_OK)
 		code = writer_end(trim->writer, trim_step(trim));
+	trim->stepped_ms = 0;
 	if (code == SQLITE_OK)
 		return 0;
 	writer_failed(trim->writer, "trim", code);
@@ -518,6 +521,10 @@ trim_idle(struct trim *trim)
 	struct ledger_channel *first;
 	int wait_ms;
 
+	/* While somebody publishes, the work goes into their transactions: one
+	 * of our own would be in the way of the next. */
+	if (mono_ms - trim->stepped_ms < TRIM_YIELD_MS)
+		return TRIM_YIELD_MS;
 	if (trim_is_due(trim, true)) {
 		/* Another process holds the lease. */
 		if (trim->held_ms <= trim->now_ms && mono_ms < trim->asked_ms)

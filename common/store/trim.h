@@ -51,6 +51,8 @@ struct trim {
 	size_t n_rows;
 	size_t next_row;
 
+	int64_t stepped_ms; /* when somebody's transaction last took us along */
+
 	/* Of the step under way. */
 	int64_t began_us;
 	int64_t now_ms;
