@@ -43,6 +43,14 @@ cli_options(const struct option *own, struct option all[CLI_OPTIONS_MAX])
 	memset(&all[n], 0, sizeof(all[n]));
 }
 
+void
+cli_help(const struct verb *verb)
+{
+	fputs(verb->usage, stdout);
+	fputs("\nAlso -c, --set, --control and --token: see `waft --help`.\n",
+	    stdout);
+}
+
 /* True when the option was one of the shared ones. */
 static bool
 cli_take_shared(struct cli *cli, const struct verb *verb, int option)
@@ -64,7 +72,7 @@ cli_take_shared(struct cli *cli, const struct verb *verb, int option)
 		return true;
 	case 'h':
 	case OPT_HELP:
-		fputs(verb->usage, stdout);
+		cli_help(verb);
 		exit(0);
 	case '?':
 		fprintf(stderr, "Try `waft %s --help`.\n", verb->name);
@@ -243,8 +251,13 @@ cli_call(struct cli *cli, const char *method, const char *path,
 		code = EX_UNAVAILABLE;
 	} else {
 		value = json_read(answer.data, answer.len, &at);
-		if (status / 100 != 2)
+		if (status / 100 != 2) {
 			code = cli_explain(url.data, status, &answer, value);
+		} else if (json != NULL && value == NULL) {
+			fprintf(stderr, "waft: %s is no control API of waft\n",
+			    url.data);
+			code = EX_PROTOCOL;
+		}
 	}
 	if (json != NULL && code == 0)
 		*json = value;

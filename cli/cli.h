@@ -45,6 +45,8 @@ extern const struct verb verb_run, verb_check, verb_publish, verb_subscribe,
  */
 int cli_option(struct cli *cli, const struct verb *verb, int argc, char **argv,
     const struct option *own);
+/* All about the verb, to standard output. */
+void cli_help(const struct verb *verb);
 /* Says what is wrong and how to get help; returns EX_USAGE. */
 int cli_usage(const struct verb *verb, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
@@ -53,7 +55,7 @@ struct conf *cli_conf(struct cli *cli);
 
 /*
  * One call of the control API.  Path starts with "/".  On a 2xx *json is the
- * answer (the caller's; NULL when it was no JSON; json may be NULL) and 0 is
+ * answer (the caller's; json is NULL where any text will do) and 0 is
  * returned; otherwise the reason is on stderr and the exit code returned.
  */
 int cli_call(struct cli *cli, const char *method, const char *path,

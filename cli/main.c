@@ -88,7 +88,7 @@ main(int argc, char **argv)
 	    strcmp(argv[1], "help") == 0) {
 		verb = argc > 2 ? main_find(argv[2]) : NULL;
 		if (verb != NULL)
-			fputs(verb->usage, stdout);
+			cli_help(verb);
 		else
 			main_help(stdout);
 		return 0;

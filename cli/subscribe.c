@@ -68,7 +68,7 @@ subscribe_print(const struct listen *listen, json_t *item)
 		buf_adds(&out, text);
 	else
 		json_write(value, &out);
-	puts(out.data);
+	puts(out.data != NULL ? out.data : "");
 	fflush(stdout);
 	buf_clear(&out);
 	return true;

@@ -21,8 +21,11 @@ control { stanza-max = 4K  stanza-depth = 8  item-max = 8K  max-body = 32K
 @pytest.fixture(scope="module")
 def hostile():
     with Waft(LIMITS, engine="sqlite", server=1, bosh="max-body = 8K") as running:
-        running.start("bosh")
+        daemon = running.start("bosh", "--set", "log.level=debug")
         yield running
+        # Nobody wrote a line of his own into the log.
+        for line in daemon.text().splitlines():
+            assert re.match(r"ts=\S+Z level=\w+ event=[a-z.-]+( [a-z_-]+=|$)", line), line
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ VERBS = ("run", "check", "publish", "subscribe", "channels", "subscriptions",
          "token", "status")
 POSITION = re.compile(r"[0-9a-f]{8}-[0-9]+")
 STANZA = "<message><body>hi</body></message>"
-USAGE, DATA, NO_INPUT, UNAVAILABLE, TEMPORARY, CONFIG = 64, 65, 66, 69, 75, 78
+USAGE, DATA, NO_INPUT, UNAVAILABLE = 64, 65, 66, 69
+TEMPORARY, PROTOCOL, CONFIG = 75, 76, 78
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,16 @@ def test_no_daemon_is_said_with_what_to_do():
     assert done.returncode == UNAVAILABLE
     assert f"http://127.0.0.1:{waft.bosh.port}/publish/" in done.stderr
     assert "waft run" in done.stderr
+
+
+def test_another_program_at_the_address_is_noticed(shared):
+    """The public port answers, but it is no control API."""
+    done = shared.cli("publish", "news", "--json", "1", "--control",
+                      f"127.0.0.1:{shared.public}")
+    assert done.returncode == DATA and "answered 404" in done.stderr
+    done = shared.cli("status", "--control", f"127.0.0.1:{shared.public}/http-bind?")
+    assert done.returncode == PROTOCOL
+    assert "no control API" in done.stderr
 
 
 # ---- publish ---------------------------------------------------------------
@@ -223,6 +234,12 @@ def test_subscribe_after_a_position(shared, channel):
     out = shared.good("subscribe", channel, "--after", positions[1],
                       "--count", "2", "--format", "json-object")
     assert out == "2\n3\n"
+
+
+def test_subscribe_prints_an_empty_text_as_an_empty_line(shared, channel):
+    shared.good("publish", channel, "--stream", "")
+    assert shared.good("subscribe", channel, "--after", "0", "--count", "1",
+                       "--format", "http-stream") == "\n"
 
 
 def test_subscribe_format_prints_the_stanza_itself(shared, channel):
@@ -373,8 +390,9 @@ token "ops" { kind = static  secret = "open sesame" }
 @pytest.fixture(scope="module")
 def closed():
     with Waft(TOKENS) as running:
-        running.start("bosh")
+        daemon = running.start("bosh", "--set", "log.level=debug")
         yield running
+        assert "sesame" not in daemon.text() and "0123456789" not in daemon.text()
 
 
 def claims(token):
