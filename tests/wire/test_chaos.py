@@ -2,6 +2,7 @@
 ends in order.  Worth most on the sanitizer build."""
 
 import random
+import re
 import signal
 import socket
 import threading
@@ -23,6 +24,7 @@ class Client:
         self.waft = waft
         self.random = random.Random(seed)
         self.conns = []
+        self.spoiled = []
         self.sessions = []  # [sid, rid]
         self.error = None
         self.stopping = threading.Event()
@@ -40,42 +42,60 @@ class Client:
                     pass
         except BaseException as error:  # noqa: BLE001
             self.error = error
-        for each in self.conns:
+        for each in self.conns + self.spoiled:
             each.close()
+
+    def connect(self, port=None):
+        made = socket.create_connection(("127.0.0.1", port or self.waft.public), 5)
+        made.settimeout(0.05)
+        return made
+
+    def spoil(self, data):
+        """On a connection of its own, that is left open for a while."""
+        self.spoiled.append(self.connect(
+            self.random.choice((self.waft.public, self.waft.bosh.port))))
+        self.spoiled[-1].sendall(data)
+        while len(self.spoiled) > 6:
+            self.spoiled.pop(0).close()
 
     def conn(self):
         if not self.conns or self.random.random() < 0.1:
-            made = socket.create_connection(("127.0.0.1", self.waft.public), 5)
-            made.settimeout(0.05)
-            self.conns.append(made)
+            self.conns.append(self.connect())
         return self.random.choice(self.conns)
 
     def post(self, body, path="/http-bind"):
         data = (f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: "
                 f"{len(body.encode())}\r\n\r\n{body}").encode()
-        conn = self.conn()
         if self.random.random() < 0.05:
-            data = data[:self.random.randrange(len(data))]
-        if self.random.random() < 0.2:
-            cut = self.random.randrange(len(data) + 1)
-            conn.sendall(data[:cut])
-            data = data[cut:]
-        conn.sendall(data)
-        if self.random.random() < 0.7:
-            try:
-                return conn.recv(65536).decode(errors="replace")
-            except TimeoutError:
-                pass
-        return ""
+            self.spoil(data[:self.random.randrange(len(data))])
+        conn = self.conn()
+        try:
+            if self.random.random() < 0.2:
+                cut = self.random.randrange(len(data) + 1)
+                conn.sendall(data[:cut])
+                data = data[cut:]
+            conn.sendall(data)
+            if self.random.random() < 0.3:
+                return ""
+            got = conn.recv(65536)
+            if got == b"":
+                raise EOFError
+            return got.decode(errors="replace")
+        except TimeoutError:
+            return ""
+        except (OSError, EOFError):
+            self.conns.remove(conn)
+            return None
 
-    def in_session(self, payload="", attrs=""):
+    def in_session(self, payload="", attrs="", session=None):
         if not self.sessions:
             return self.do_create()
-        session = self.random.choice(self.sessions)
-        step = self.random.choices((1, 0, -1, 2, 7, -5), (80, 8, 4, 4, 2, 2))[0]
-        session[1] += step
-        return self.post(f"<body rid='{session[1]}' sid='{session[0]}' xmlns='{NB}' "
-                         f"xmpp:version='1.0' xmlns:xmpp='{XB}' {attrs}>{payload}</body>")
+        session = session or self.random.choice(self.sessions)
+        step = self.random.choices((1, 0, -1, 2, 7), (400, 20, 2, 2, 1))[0]
+        body = (f"<body rid='{session[1] + step}' sid='{session[0]}' xmlns='{NB}' "
+                f"xmpp:version='1.0' xmlns:xmpp='{XB}' {attrs}>{payload}</body>")
+        if self.post(body) is not None:
+            session[1] += step
 
     # ---- what may come to its mind ----
 
@@ -83,22 +103,29 @@ class Client:
         rid = self.random.randrange(1, 2**50)
         answer = self.post(
             f"<body rid='{rid}' to='{DOMAIN}' wait='{self.random.choice((0, 1, 60))}' "
-            f"hold='{self.random.choice((0, 1, 2))}' ver='1.6' xmlns='{NB}'/>")
-        if " sid='" in answer:
-            self.sessions.append([answer.split(" sid='")[1].split("'")[0], rid])
+            f"hold='{self.random.choice((0, 1, 2))}' ver='1.6' ack='1' xmlns='{NB}'/>")
+        # It may be the answer to another one's creation: ack is its rid.
+        for body in re.findall("<body[^>]* sid=[^>]*>", answer or ""):
+            self.sessions.append([re.search(" sid='(.*?)'", body)[1],
+                                  int(re.search(" ack='(.*?)'", body)[1])])
             del self.sessions[:-8]
 
     def do_log_in(self):
-        self.in_session(f"<auth xmlns='{SASL}' mechanism='ANONYMOUS'/>")
-        self.in_session(attrs="xmpp:restart='true'")
-        self.in_session(f"<iq xmlns='{NC}' type='set' id='b'><bind xmlns='{BIND}'/></iq>")
-
-    do_log_in_again = do_log_in
+        self.do_create()
+        one = self.sessions[-1] if self.sessions else None
+        self.in_session(f"<auth xmlns='{SASL}' mechanism='ANONYMOUS'/>", session=one)
+        self.in_session(attrs="xmpp:restart='true'", session=one)
+        self.in_session(f"<iq xmlns='{NC}' type='set' id='b'><bind xmlns='{BIND}'/></iq>",
+                        session=one)
+        for channel in CHANNELS:
+            self.in_session(
+                f"<presence xmlns='{NC}' type='subscribe' to='{channel}@{DOMAIN}'/>",
+                session=one)
 
     def do_poll(self):
         self.in_session()
 
-    do_poll_more = do_poll
+    do_poll_more = do_poll_on = do_poll_again = do_poll
 
     def do_subscribe(self):
         word = self.random.choice(("subscribe", "subscribe", "unsubscribe"))
@@ -130,7 +157,7 @@ class Client:
             gone.close()
 
     def do_noise(self):
-        self.conn().sendall(self.random.randbytes(self.random.randrange(1, 300)))
+        self.spoil(self.random.randbytes(self.random.randrange(1, 300)))
 
     def do_publish(self):
         items = [{"channel": self.random.choice(CHANNELS),
@@ -146,12 +173,7 @@ class Client:
 
     def do_watch(self):
         """Asks for items to come, and does not wait for them."""
-        made = socket.create_connection(("127.0.0.1", self.waft.bosh.port), 5)
-        made.sendall(b"GET /channels/a/items/?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        if self.random.random() < 0.5:
-            made.close()
-        else:
-            self.conns.append(made)
+        self.spoil(b"GET /channels/a/items/?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
 
 @pytest.mark.parametrize("engine", ("memory", "sqlite"))
@@ -161,7 +183,7 @@ store { tail-size = 256K }
 http { request-timeout = 2s  idle-timeout = 3s  write-queue = 64K  pipeline-max = 4 }
 """
     with Waft(limits, engine=engine,
-              bosh="client-queue = 64K  max-response = 16K  inactivity = 5s",
+              bosh="client-queue = 64K  max-response = 16K  inactivity = 5s  max-pause = 3s",
               channels='channels "*" { subscribe = anyone  history-items = 20 }') as waft:
         daemon = waft.start("bosh")
         clients = [Client(waft, seed) for seed in range(8)]
@@ -181,5 +203,6 @@ http { request-timeout = 2s  idle-timeout = 3s  write-queue = 64K  pipeline-max 
         wait_until(lambda: waft.bosh.metric("waft_http_connections") <= 1, 30,
                    "the connections are closed")
         assert waft.bosh.metric("waft_bosh_sessions_total") > 5
+        assert waft.bosh.metric("waft_bosh_stanzas_total") > 5
         assert waft.bosh.metric("waft_published_items_total") > 5
         assert waft.bosh.is_ready()
