@@ -1,0 +1,270 @@
+"""An unmodified strophe.js in headless Chromium, on a page of another origin than
+the gateway: the pinned npm version, and the old one that Debian ships."""
+
+import functools
+import http.server
+import pathlib
+import shutil
+import sys
+import tempfile
+import threading
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "wire"))
+
+from daemons import BOSH_DOMAIN, BUILD, Waft, wait_until  # noqa: E402
+
+SCRIPTS = {
+    "npm": BUILD / "demo" / "strophe.js",
+    "debian": pathlib.Path("/usr/share/javascript/strophe/strophe.js"),
+}
+TOKEN = 'token "alice" { secret = "wonderland"  subscribe = {"*"} }'
+
+# What arrived is kept with the tab, so that a reload forgets nothing of it.
+PAGE = """<!DOCTYPE html>
+<meta charset="utf-8"><title>strophe</title>
+<script src="/strophe.js"></script>
+<script>
+"use strict";
+let connection, status = null;
+const errors = [], conditions = [];
+const got = JSON.parse(sessionStorage.got || "[]");
+const name = (number) => Object.keys(Strophe.Status)
+  .find((key) => Strophe.Status[key] === number);
+
+window.onerror = (message) => { errors.push(message); };
+
+function listen() {
+  connection.addHandler((message) => {
+    const body = message.getElementsByTagName("body")[0];
+    got.push(Number(Strophe.getText(body)));
+    sessionStorage.got = JSON.stringify(got);
+    return true;
+  }, null, "message");
+}
+
+function changed(number, why) {
+  status = name(number);
+  if (why)
+    conditions.push(why);
+  if (status === "ATTACHED")
+    listen();
+}
+
+function open(url, jid, password) {
+  connection = new Strophe.Connection(url, { keepalive: true });
+  connection.connect(jid, password, changed);
+}
+
+function subscribe(domain, channel, done) {
+  listen();
+  connection.sendIQ($iq({ type: "set", to: domain })
+    .c("pubsub", { xmlns: "http://jabber.org/protocol/pubsub" })
+    .c("subscribe", { node: channel, jid: connection.jid }),
+    () => done("subscribed"), () => done("refused"));
+}
+
+function restore(url, jid) {
+  connection = new Strophe.Connection(url, { keepalive: true });
+  connection.restore(jid, changed);
+}
+
+function attach(url, session) {
+  connection = new Strophe.Connection(url);
+  connection.attach(session.jid, session.sid, session.rid, changed);
+}
+</script>
+"""
+
+
+class Page:
+    """The tab, and what the page in it knows."""
+
+    def __init__(self, driver, url, waft):
+        self.driver = driver
+        self.url = url
+        self.waft = waft
+        self.bosh = f"http://127.0.0.1:{waft.public}/http-bind"
+        self.sent = 0
+
+    def load(self):
+        self.driver.get(self.url)
+
+    def leave(self):
+        """Ends the page without a word to the gateway, which sees its polls end."""
+        self.driver.get("about:blank")
+        self.wait_silent()
+
+    def wait_silent(self):
+        wait_until(lambda: self.waft.bosh.metric("waft_bosh_waiting") == 0, 10,
+                   "no request is held")
+
+    def run(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def call(self, script, *arguments):
+        """A function that gets its callback last."""
+        return self.driver.execute_async_script(script, *arguments)
+
+    def wait_status(self, wanted):
+        wait_until(lambda: self.run("return status") == wanted, 10,
+                   f"status {wanted}")
+
+    def connect(self, jid=BOSH_DOMAIN, password=None):
+        self.load()
+        self.run("open(...arguments)", self.bosh, jid, password)
+        self.wait_status("CONNECTED")
+
+    def subscribe(self):
+        assert self.call("subscribe(...arguments)", BOSH_DOMAIN, "news") == \
+            "subscribed"
+
+    def publish(self, count):
+        """One request with so many numbered items."""
+        items = [{"channel": "news", "formats": {"xmpp-stanza": {
+            "content": f"<message><body>{number}</body></message>"}}}
+            for number in range(self.sent, self.sent + count)]
+        status, text = self.waft.bosh.request("POST", "/publish/", {"items": items})
+        assert status == 200, text
+        self.sent += count
+
+    def wait_all(self):
+        """Everything published came once, in order."""
+        wait_until(lambda: self.run("return got.length") >= self.sent, 20,
+                   f"{self.sent} items")
+        assert self.run("return got") == list(range(self.sent))
+        assert self.run("return errors") == []
+
+    def session(self):
+        """What another page needs to go on with this session."""
+        return self.run("return { jid: connection.jid, sid: connection._proto.sid, "
+                        "rid: connection._proto.rid }")
+
+
+@pytest.fixture(scope="module")
+def driver():
+    profile = tempfile.mkdtemp(prefix="waft-chromium-")
+    options = webdriver.ChromeOptions()
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu",
+                     "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
+                     "--disable-background-networking",
+                     "--disable-component-update", "--disable-sync",
+                     # Else the page that was left goes on polling, frozen.
+                     "--disable-features=BackForwardCache",
+                     f"--user-data-dir={profile}"):
+        options.add_argument(argument)
+    options.binary_location = "/usr/bin/chromium"
+    driver = webdriver.Chrome(
+        service=Service("/usr/bin/chromedriver"), options=options)
+    driver.set_script_timeout(15)
+    yield driver
+    driver.quit()
+    shutil.rmtree(profile, ignore_errors=True)
+
+
+class Files(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(params=sorted(SCRIPTS))
+def page(driver, request):
+    script = SCRIPTS[request.param]
+    assert script.exists(), f"{script}: make deps, or make build/demo/strophe.js"
+    with tempfile.TemporaryDirectory(prefix="waft-page-") as directory, \
+            Waft(sections=TOKEN) as waft:
+        waft.start("bosh")
+        shutil.copy(script, pathlib.Path(directory, "strophe.js"))
+        pathlib.Path(directory, "index.html").write_text(PAGE)
+        server = http.server.ThreadingHTTPServer(
+            ("127.0.0.1", 0), functools.partial(Files, directory=directory))
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield Page(driver, f"http://127.0.0.1:{server.server_port}/", waft)
+        finally:
+            driver.get("about:blank")
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+
+def test_a_thousand_items_arrive_once_and_in_order(page):
+    page.connect()
+    page.subscribe()
+    for _ in range(9):
+        page.publish(100)
+    for _ in range(100):
+        page.publish(1)
+    page.wait_all()
+
+
+def test_a_named_user_logs_in_and_a_wrong_secret_does_not(page):
+    page.load()
+    page.run("open(...arguments)", page.bosh, f"alice@{BOSH_DOMAIN}", "queen")
+    page.wait_status("AUTHFAIL")
+    page.connect(f"alice@{BOSH_DOMAIN}", "wonderland")
+    assert page.run("return connection.jid").startswith(f"alice@{BOSH_DOMAIN}/")
+    page.subscribe()
+    page.publish(10)
+    page.wait_all()
+
+
+def test_a_reloaded_page_restores_its_session(page):
+    page.connect(f"alice@{BOSH_DOMAIN}", "wonderland")
+    page.subscribe()
+    page.publish(10)
+    page.wait_all()
+    jid = page.run("return connection.jid")
+    for _ in range(3):
+        page.leave()
+        page.publish(50)
+        page.load()
+        page.run("restore(...arguments)", page.bosh, jid)
+        page.wait_status("ATTACHED")
+        page.publish(1)
+        page.wait_all()
+    assert page.waft.bosh.metric("waft_bosh_sessions") == 1
+
+
+def test_a_page_attaches_to_the_session_of_another(page):
+    page.connect()
+    page.subscribe()
+    page.publish(10)
+    page.wait_all()
+    session = page.session()
+    page.leave()
+    page.publish(50)
+    page.load()
+    page.run("attach(...arguments)", page.bosh, session)
+    page.wait_status("ATTACHED")
+    page.publish(50)
+    page.wait_all()
+
+
+def test_disconnect_ends_the_session_and_it_can_connect_anew(page):
+    page.connect()
+    page.subscribe()
+    page.run("connection.disconnect()")
+    page.wait_status("DISCONNECTED")
+    wait_until(lambda: page.waft.bosh.metric("waft_bosh_sessions") == 0, 5, "it ended")
+    page.run("connection.reset()")
+    page.run("connection.connect(arguments[0], null, changed)", BOSH_DOMAIN)
+    page.wait_status("CONNECTED")
+    page.subscribe()
+    page.publish(20)
+    page.wait_all()
+
+
+def test_a_session_that_is_over_tells_the_page_at_once(page):
+    page.connect()
+    session = page.session()
+    page.leave()
+    page.load()
+    page.run("attach(...arguments)", page.bosh, dict(session, sid="0gone"))
+    page.wait_status("DISCONNECTED")
+    assert set(page.run("return conditions")) == {"item-not-found"}
