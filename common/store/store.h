@@ -4,7 +4,8 @@
  * behaves the same and passes the same tests.
  *
  * All calls are asynchronous: the done function is posted to the calling loop,
- * in the order of the calls of that loop and kind.  `Borrowed` results are
+ * in the order of the calls of that loop and kind (but that an append for which
+ * the queue has no room is answered ERR_BUSY at once).  `Borrowed` results are
  * valid while done runs.  Store_free() answers what is outstanding first.
  *
  * Following the log: each process keeps one ring of recent entries, the tail
