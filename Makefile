@@ -146,6 +146,7 @@ install: all
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(datadir)/doc/waft
 	install -m 755 $(BINS) $(DESTDIR)$(bindir)
 	install -m 644 README.md docs/*.md docs/waft.conf.example \
+	    $(DESTDIR)$(datadir)/doc/waft
 
 deps:
 	sh packaging/deps
