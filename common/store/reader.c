@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/stat.h"
@@ -15,8 +17,14 @@
 /* Frames of 4 KB: what a passive checkpoint waits for.  Small ones are over
  * sooner and disturb the commits less. */
 #define READER_CHECKPOINT_FRAMES 1000
-/* How long a checkpoint that must empty the WAL waits for other readers. */
+/* Until the next attempt after one that found the lock taken. */
+#define READER_CHECKPOINT_AGAIN 100
+/* How long a checkpoint that must empty the WAL waits for writers and other
+ * readers, and how often it looks.  Between two commits under load the lock is
+ * free for some microseconds only; SQLite's own handler sleeps up to 25 ms,
+ * never finds it so, and the WAL grows without end. */
 #define READER_CHECKPOINT_WAIT_MS 100
+#define READER_CHECKPOINT_LOOK_US 100
 /* While a process that comes after a crash recovers the WAL. */
 #define READER_WAIT_MS     5000
 #define READER_FRAME_BYTES 4096
@@ -30,6 +38,7 @@ struct reader {
 	struct answers answers;
 	_Atomic int frames;
 	_Atomic int done_frames; /* after the last checkpoint */
+	int64_t busy_ms;         /* since when a lock is waited for */
 
 	sqlite3_stmt *begin, *commit, *last_seq;
 	sqlite3_stmt *channel_find, *items, *newest, *scan;
@@ -334,6 +343,19 @@ reader_must_checkpoint(struct reader *reader)
 	    READER_CHECKPOINT_FRAMES;
 }
 
+static int
+reader_busy_cb(void *arg, int count)
+{
+	struct reader *reader = arg;
+
+	if (count == 0)
+		reader->busy_ms = clock_mono_ms();
+	if (clock_mono_ms() - reader->busy_ms >= READER_CHECKPOINT_WAIT_MS)
+		return 0;
+	usleep(READER_CHECKPOINT_LOOK_US);
+	return 1;
+}
+
 /* Passive first: that is most of the work, and nobody waits for it.  Under
  * load there are always new frames behind it, so that the WAL never starts
  * over by itself; past its size it is made to, which holds the lock for the
@@ -341,9 +363,9 @@ reader_must_checkpoint(struct reader *reader)
 static void
 reader_do_checkpoint(struct reader *reader)
 {
-	int frames = 0, done = 0, code;
+	int frames = 0, done = 0, upto = atomic_load(&reader->frames), code;
 
-	sqlite3_busy_timeout(reader->db, READER_CHECKPOINT_WAIT_MS);
+	sqlite3_busy_handler(reader->db, reader_busy_cb, reader);
 	code = sqlite3_wal_checkpoint_v2(reader->db, NULL,
 	    SQLITE_CHECKPOINT_PASSIVE, &frames, &done);
 	if (code == SQLITE_OK && frames > reader_frames_max(reader))
@@ -351,11 +373,15 @@ reader_do_checkpoint(struct reader *reader)
 		    SQLITE_CHECKPOINT_RESTART, &frames, &done);
 	sqlite3_busy_timeout(reader->db, READER_WAIT_MS);
 	stat_add(&reader_checkpoints, 1);
-	stat_set(&reader_wal, frames);
-	/* Busy: another process does it, or reads; the next will try. */
-	if (code != SQLITE_OK && db_err(code) != ERR_BUSY)
+	/* Busy tells none. */
+	if (frames >= 0)
+		stat_set(&reader_wal, frames);
+	/* Busy: another process does it, or reads. */
+	if (db_err(code) == ERR_BUSY)
+		upto -= READER_CHECKPOINT_FRAMES - READER_CHECKPOINT_AGAIN;
+	else if (code != SQLITE_OK)
 		db_failed(reader->db, "checkpoint", code);
-	atomic_store(&reader->done_frames, atomic_load(&reader->frames));
+	atomic_store(&reader->done_frames, upto);
 }
 
 static void *
