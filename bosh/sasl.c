@@ -27,9 +27,23 @@ struct sasl_call {
 };
 
 static bool
-sasl_offers(const struct conf *conf, bool secure, enum mechanism mechanism)
+sasl_takes(const struct conf *conf, bool secure, enum mechanism mechanism)
 {
 	return mechanism == MECHANISM_ANONYMOUS ? conf->bosh.anonymous : secure;
+}
+
+/* Of what it takes, what can be of use.  stanza.js goes by its own list, not
+ * by what it was given: offered a mechanism in vain, it fails with that. */
+static bool
+sasl_offers(const struct conf *conf, bool secure, enum mechanism mechanism)
+{
+	bool has_jwt = false;
+
+	for (size_t i = 0; i < conf->n_tokens; i++)
+		has_jwt = has_jwt || conf->tokens[i].kind == TOKEN_JWT;
+	return sasl_takes(conf, secure, mechanism) &&
+	    (mechanism != MECHANISM_PLAIN || conf->n_tokens > 0) &&
+	    (mechanism != MECHANISM_OAUTHBEARER || has_jwt);
 }
 
 void
@@ -237,7 +251,7 @@ sasl_find(const struct conf *conf, bool secure, const char *name)
 {
 	for (enum mechanism i = MECHANISM_ANONYMOUS; i < MECHANISM_MAX; i++)
 		if (name != NULL && strcmp(name, mechanisms[i]) == 0 &&
-		    sasl_offers(conf, secure, i))
+		    sasl_takes(conf, secure, i))
 			return i;
 	return MECHANISM_NONE;
 }

@@ -1,7 +1,9 @@
 /*
  * SASL as the gateway speaks it (RFC 6120 §6): ANONYMOUS, PLAIN and
  * OAUTHBEARER (RFC 7628), where password and bearer are the secrets of the
- * `token` sections.  Those two are offered only where the way is safe.
+ * `token` sections.  Those two are taken only where the way is safe.  PLAIN is
+ * offered when there is a `token` section, OAUTHBEARER when there is one of
+ * kind jwt.
  */
 #ifndef WAFT_SASL_H
 #define WAFT_SASL_H

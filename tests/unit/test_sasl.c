@@ -173,6 +173,33 @@ takes_no_password_over_an_unsafe_way(void **state UNUSED)
 	buf_clear(&out);
 }
 
+static bool
+offers(const char *mechanism)
+{
+	struct buf out;
+	bool found;
+
+	buf_init(&out, 0);
+	sasl_mechanisms(&conf, true, &out);
+	found = strstr(out.data, mechanism) != NULL;
+	buf_clear(&out);
+	return found;
+}
+
+static void
+offers_what_some_token_can_use(void **state UNUSED)
+{
+	conf.n_tokens = 0;
+	assert_true(offers("ANONYMOUS"));
+	assert_false(offers("PLAIN"));
+	conf.n_tokens = 1;
+	assert_true(offers("PLAIN"));
+	assert_false(offers("OAUTHBEARER"));
+	token.kind = TOKEN_JWT;
+	assert_true(offers("OAUTHBEARER"));
+	token.kind = TOKEN_STATIC;
+}
+
 static void
 refuses_bad_base64(void **state UNUSED)
 {
@@ -259,6 +286,7 @@ main(void)
 		cmocka_unit_test(asks_for_the_response_when_there_is_none),
 		cmocka_unit_test(can_be_aborted),
 		cmocka_unit_test(takes_no_password_over_an_unsafe_way),
+		cmocka_unit_test(offers_what_some_token_can_use),
 		cmocka_unit_test(refuses_bad_base64),
 		cmocka_unit_test(follows_a_chain_of_keys),
 	};
