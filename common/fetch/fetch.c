@@ -56,6 +56,8 @@ fetch_now(const struct fetch_request *request, int *status, struct buf *body,
 	headers = fetch_headers(request);
 	fetch_error[0] = '\0';
 	curl_easy_setopt(curl, CURLOPT_URL, request->url);
+	/* A channel may be called ".." */
+	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");

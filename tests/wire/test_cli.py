@@ -242,6 +242,13 @@ def test_subscribe_prints_an_empty_text_as_an_empty_line(shared, channel):
                        "--format", "http-stream") == "\n"
 
 
+@pytest.mark.parametrize("name", [".", "..", "a/../b", "%2e", "a b", "é/?#"])
+def test_subscribe_takes_the_channel_as_it_is_written(shared, name):
+    position = shared.good("publish", name, "--json", "1").rstrip()
+    line = shared.good("subscribe", name, "--after", "0", "--count", "1")
+    assert line.startswith(position + " ")
+
+
 def test_subscribe_format_prints_the_stanza_itself(shared, channel):
     shared.good("publish", channel, "--json", "1")
     shared.good("publish", channel, "--stanza", STANZA)
