@@ -121,7 +121,9 @@ daemon_drained(struct daemon *daemon)
 	struct daemon_life *life = daemon_life(daemon);
 
 	life->drained = true;
-	event_active(life->drain_timer, 0, 0);
+	/* It comes late when a second signal has ended the loop. */
+	if (life->drain_timer != NULL)
+		event_active(life->drain_timer, 0, 0);
 }
 
 static void
@@ -290,16 +292,23 @@ daemon_close(struct daemon *daemon, bool started)
 {
 	struct daemon_life *life = daemon_life(daemon);
 	struct daemon_conf *older;
+	sigset_t all;
 	int i;
 
 	for (i = 0; daemon->workers != NULL && i < daemon->n_workers; i++)
 		worker_stop(daemon->workers[i]);
 	if (life->drain_timer != NULL)
 		event_free(life->drain_timer);
+	life->drain_timer = NULL;
 	control_free(life->control);
+	life->control = NULL;
 	if (started && daemon->ops->stop != NULL)
 		daemon->ops->stop(daemon);
 	store_free(daemon->store);
+	/* This thread is the last one, and its loop's handlers go away: a
+	 * signal that comes now must not make a good end a bad one. */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
 	for (i = 0; daemon->workers != NULL && i < daemon->n_workers; i++)
 		worker_free(daemon->workers[i]);
 	free(daemon->workers);

@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -104,6 +105,18 @@ def test_a_signal_ends_all(waft, number):
     gone(pids)
     assert supervisor.lines("run.died") == []
     assert len(supervisor.lines("drain")) == 2
+
+
+@pytest.mark.parametrize("pause", (0, 0.0005, 0.002))
+def test_a_second_signal_ends_at_once_and_in_order(waft, pause):
+    for _ in range(8):
+        both = [waft.start("bosh"), waft.start("component", ready=False)]
+        both[1].wait_line("component.loaded")
+        for each in both:
+            each.process.send_signal(signal.SIGTERM)
+            time.sleep(pause)
+            each.process.send_signal(signal.SIGTERM)
+        assert [each.wait() for each in both] == [0, 0], both[0].text() + both[1].text()
 
 
 def test_ctrl_c_in_a_terminal_ends_all_once(waft):
