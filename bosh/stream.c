@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/stat.h"
+#include "common/xmpp/ask.h"
 
 #define STREAM_NS_BIND    "urn:ietf:params:xml:ns:xmpp-bind"
 #define STREAM_NS_SESSION "urn:ietf:params:xml:ns:xmpp-session"
@@ -283,6 +284,20 @@ stream_bind(struct client *client, const struct xml *iq, const struct xml *bind)
 
 /* ---- stanzas --------------------------------------------------------- */
 
+/* XEP-0030 of one's own bare JID; converse.js asks at login. */
+static void
+stream_account_info(struct client *client, const struct xml *iq)
+{
+	stream_result(client, iq,
+	    client->grant == NULL ?
+	        "<query xmlns='" ASK_DISCO_INFO "'><identity category='account'"
+	        " type='anonymous'/><feature var='" ASK_DISCO_INFO
+	        "'/></query>" :
+	        "<query xmlns='" ASK_DISCO_INFO "'><identity category='account'"
+	        " type='registered'/><feature var='" ASK_DISCO_INFO
+	        "'/></query>");
+}
+
 /* Iqs that the account itself answers; what it is not asked for by its own
  * address goes to the service. */
 static bool
@@ -306,7 +321,11 @@ stream_account_iq(struct client *client, const struct xml *iq, bool addressed)
 		stream_result(client, iq, "");
 		return true;
 	}
-	if (addressed)
+	if (addressed && get && element != NULL &&
+	    xml_is(element, ASK_DISCO_INFO, "query") &&
+	    xml_attr(element, "node") == NULL)
+		stream_account_info(client, iq);
+	else if (addressed)
 		stream_refuse(client, iq, "cancel", "service-unavailable");
 	return addressed;
 }

@@ -159,6 +159,20 @@ def test_each_iq_gets_one_answer(session, what, result, to):
         assert error_of(answer) == "service-unavailable"
 
 
+@pytest.mark.parametrize("user, kind", [
+    (None, "anonymous"), ("alice", "registered")])
+def test_an_account_tells_what_it_is(gateway, user, kind):
+    session = log_in(gateway, user, "wonder") if user else \
+        Session(gateway.port).log_in()
+    own = session.jid.split("/")[0]
+    ask = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
+    answer = session.call(f"<iq type='get' id='q1' to='{own}'>{ask}</iq>")
+    assert iq(answer).get("type") == "result"
+    assert iq(answer).get("from") == own
+    assert f"category='account' type='{kind}'" in answer.body
+    session.close()
+
+
 def test_the_session_iq_of_old_clients_is_answered(session):
     answer = session.call(
         "<iq type='set' id='o'><session "

@@ -1,0 +1,78 @@
+"""Clients of others, unmodified, at waft-bosh: gloox's BOSH connection (which
+pipelines, and has its own ideas of HTTP and of `terminate`)."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "wire"))
+
+from daemons import BOSH_DOMAIN, Waft, wait_until  # noqa: E402
+
+ITEMS = 1000
+TOKEN = 'token "alice" { secret = "wonderland"  subscribe = {"*"} }'
+
+
+@pytest.fixture(scope="module")
+def gloox(tmp_path_factory):
+    program = tmp_path_factory.mktemp("gloox") / "gloox_client"
+    subprocess.run(
+        ["g++", "-O0", "-o", program, ROOT / "tests/interop/gloox_client.cpp",
+         "-lgloox"], check=True, timeout=120)
+    return program
+
+
+@pytest.fixture(scope="module")
+def waft():
+    with Waft(sections=TOKEN) as running:
+        running.start("bosh")
+        yield running
+
+
+def start(program, waft, mode, user="", password="", count=ITEMS):
+    return subprocess.Popen(
+        [program, str(waft.public), mode, BOSH_DOMAIN, user, password, "news",
+         str(count)], stdout=subprocess.PIPE, text=True)
+
+
+def publish(waft, numbers):
+    status, text = waft.bosh.request("POST", "/publish/", {"items": [
+        {"channel": "news", "formats": {"xmpp-stanza": {
+            "content": f"<message><body>{number}</body></message>"}}}
+        for number in numbers]})
+    assert status == 200, text
+
+
+@pytest.mark.parametrize("user", ["", "alice"])
+@pytest.mark.parametrize("mode", ["pipelining", "http11", "http10"])
+def test_gloox_gets_a_thousand_items_once_and_in_order(waft, gloox, mode, user):
+    ended = waft.bosh.metric("waft_bosh_ends_total")
+    client = start(gloox, waft, mode, user, "wonderland")
+    try:
+        word, jid = client.stdout.readline().split()
+        assert word == "connected"
+        assert jid.startswith(f"{user}@{BOSH_DOMAIN}/" if user else "")
+        assert client.stdout.readline() == "subscribed\n"
+        for first in range(0, ITEMS - 100, 100):
+            publish(waft, range(first, first + 100))
+        for number in range(ITEMS - 100, ITEMS):
+            publish(waft, [number])
+        output, _ = client.communicate(timeout=20)
+    finally:
+        client.kill()
+        client.wait()
+    assert output.split() == [str(number) for number in range(ITEMS)]
+    assert client.returncode == 0
+    if mode == "http10":  # it exits before its `terminal` is on the way
+        return
+    wait_until(lambda: waft.bosh.metric("waft_bosh_ends_total") > ended, 5,
+               "its `terminal` has ended the session")
+
+
+def test_gloox_with_a_wrong_password_is_refused(waft, gloox):
+    client = start(gloox, waft, "pipelining", "alice", "queen")
+    output, _ = client.communicate(timeout=20)
+    assert (client.returncode, output) == (1, "")
