@@ -214,8 +214,10 @@ def test_a_restart_of_the_server_loses_nothing(server, waft, listeners, publishe
     want = [str(n) for n in range(publisher.count)]
     for listener in (browser, terminal):
         wait_until(lambda: listener.bodies() == want, 60, "all have arrived")
+    # A server may hand out what it kept for her behind what is new: only that all
+    # came is waft's affair here.
     wait_until(lambda: len(set(alice.bodies())) >= len(want), 60, "alice has all")
-    assert list(dict.fromkeys(alice.bodies())) == want
+    assert set(alice.bodies()) == set(want)
 
 
 def test_a_wrong_secret_stops_nobody_else(server):
