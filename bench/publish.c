@@ -24,6 +24,7 @@ struct publish {
 	bool is_flood, is_over;
 	uint32_t open, busy;
 	uint64_t items, calls;
+	uint64_t began_ns; /* in every id: another run's are no duplicates */
 	struct tally_times times;
 	char *body;
 	size_t body_len, body_size;
@@ -48,10 +49,10 @@ publish_add_item(struct publish *publish, const char *channel, uint64_t id,
 	int len;
 
 	len = snprintf(head, sizeof head,
-	    "%s{\"channel\":\"%s\",\"id\":\"i%llu\",\"formats\":{"
+	    "%s{\"channel\":\"%s\",\"id\":\"%llx-%llu\",\"formats\":{"
 	    "\"xmpp-stanza\":{\"content\":\"<message><body>",
 	    publish->body_len == 0 ? "{\"items\":[" : ",", channel,
-	    (unsigned long long)id);
+	    (unsigned long long)publish->began_ns, (unsigned long long)id);
 	publish_add(publish, head, (size_t)len);
 	publish_add(publish, text, strlen(text));
 	publish_add(publish, "</body></message>\"}}}", 21);
@@ -147,6 +148,7 @@ publish_open(struct load *load, uint32_t connections)
 	    tool_calloc(connections, sizeof *publishers);
 	uint32_t i;
 
+	publish->began_ns = tool_now_ns();
 	for (i = 0; i < connections; i++) {
 		publishers[i].load = load;
 		publishers[i].publish = publish;
