@@ -146,14 +146,18 @@ component_start(struct load *load)
 	    component);
 }
 
+/* As long as what waft sends. */
 static bool
 component_send_direct(struct load *load)
 {
 	struct component *component = load->sending;
+	uint32_t number = load->tally.sent;
 
 	net_printf(&component->conn,
-	    "<message from='%s' to='%s'><body>%s</body></message>",
-	    load->options.name, load->jids[component->next], load_text(load));
+	    "<message to='%s' from='%s@%s' id='c0ffee00-%u'><body>%s</body>"
+	    "</message>",
+	    load->jids[component->next], load->options.node, load->options.name,
+	    number, load_text(load));
 	component->next = (component->next + 1) % load->options.clients;
 	return true;
 }
