@@ -32,6 +32,19 @@ def waft(server):
         yield running
 
 
+class Keeping(Session):
+    """Stanzas may come in any answer, that to a bind or a subscription too."""
+
+    def __init__(self, stanzas, *arguments, **more):
+        self.stanzas = stanzas
+        super().__init__(*arguments, **more)
+
+    def receive(self, *arguments, **more):
+        answer = super().receive(*arguments, **more)
+        self.stanzas += answer.xml.findall(f"{{{NC}}}message")
+        return answer
+
+
 class Browser:
     """A BOSH client that logs in again whenever its session is gone."""
 
@@ -53,14 +66,14 @@ class Browser:
                 time.sleep(0.05)
 
     def listen(self):
-        session = Session(self.port, wait=1).log_in("PLAIN", "\0browser\0pw")
+        session = Keeping(self.stanzas, self.port, wait=1).log_in(
+            "PLAIN", "\0browser\0pw")
         try:
             session.subscribe(self.channel, jid=f"browser@{DOMAIN}")
             self.logins += 1
             while not self.stopping.is_set():
                 answer = session.call()
                 assert answer.condition is None, answer.body
-                self.stanzas += answer.xml.findall(f"{{{NC}}}message")
             session.call(attrs="type='terminate'")
         finally:
             session.close()
