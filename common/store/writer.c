@@ -417,6 +417,7 @@ writer_main(void *arg)
 
 	pthread_setname_np(pthread_self(), "waft-store");
 	writer_load(writer);
+	wal_make_room(writer);
 	while (queue_take(&writer->queue, &requests, SIZE_MAX)) {
 		wait_ms = 0;
 		if (!STAILQ_EMPTY(&requests))

@@ -89,6 +89,12 @@ int apply_pins(struct writer *writer);
 
 int load_ledger(struct writer *writer);
 
+/* ---- wal: the file that commits are appended to ---------------------- */
+
+/* Lengthens the WAL to a few MB if it is shorter, so that commits write over
+ * what is there.  Nothing is lost where it cannot. */
+void wal_make_room(struct writer *writer);
+
 /* ---- trim: retention ------------------------------------------------- */
 
 struct trim *trim_create(struct writer *writer);

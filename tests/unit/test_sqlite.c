@@ -252,6 +252,59 @@ reads_its_memory_anew_when_rows_went_unseen(void **state)
 	assert_int_equal(got.entries[0].prev_seq, second);
 }
 
+/* As after a power cut: the file and its WAL, nothing of the processes. */
+static void
+copy_file(const char *from, const char *to)
+{
+	char *command = xasprintf("cp %s %s", from, to);
+
+	assert_int_equal(system(command), 0);
+	free(command);
+}
+
+static void
+the_room_made_in_the_wal_survives_a_crash_with_what_is_in_it(void **state)
+{
+	struct fixture *f = *state;
+	char *wal = xasprintf("%s-wal", f->path);
+	char *copy = xasprintf("%s.copy", f->path);
+	char *copy_wal = xasprintf("%s.copy-wal", f->path);
+	struct stat st;
+
+	put(f, "a", "1", "x");
+	assert_int_equal(stat(wal, &st), 0);
+	assert_true((uint64_t)st.st_size >= f->conf.store.wal_size / 4);
+	copy_file(f->path, copy);
+	copy_file(wal, copy_wal);
+	assert_int_equal(ask(copy, "SELECT count(*) FROM log"), 1);
+	edit(copy, "PRAGMA wal_checkpoint(TRUNCATE)");
+	unlink(copy);
+	unlink(copy_wal);
+	free(wal);
+	free(copy);
+	free(copy_wal);
+}
+
+/* A file of zeros has no header: an empty WAL, to a store that begins. */
+static void
+takes_a_wal_of_zeros_as_empty(void **state)
+{
+	struct fixture *f = *state;
+	char *wal = xasprintf("%s-wal", f->path);
+	uint64_t seq = put(f, "a", "1", "x");
+	FILE *file;
+
+	store_free(f->store);
+	file = fopen(wal, "w");
+	assert_non_null(file);
+	assert_int_equal(ftruncate(fileno(file), 1 << 20), 0);
+	fclose(file);
+	open_store(f);
+	assert_true(put(f, "a", "2", "x") > seq);
+	assert_int_equal(ask(f->path, "SELECT count(*) FROM log"), 2);
+	free(wal);
+}
+
 static void
 answers_busy_when_the_lock_does_not_come(void **state)
 {
@@ -263,6 +316,7 @@ answers_busy_when_the_lock_does_not_come(void **state)
 	f->conf.store.publish_timeout_ms = 100;
 	open_store(f);
 	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, DEADLINE_MS);
 	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL),
 	    SQLITE_OK);
 	put = put_entry(f, item("a", "1", "x"));
@@ -421,6 +475,9 @@ main(void)
 		ON("sqlite", sees_what_another_process_writes_by_its_bell),
 		ON("sqlite", forgets_in_a_day_what_everybody_has_seen),
 		ON("sqlite", reads_its_memory_anew_when_rows_went_unseen),
+		ON("sqlite",
+		    the_room_made_in_the_wal_survives_a_crash_with_what_is_in_it),
+		ON("sqlite", takes_a_wal_of_zeros_as_empty),
 		ON("sqlite", answers_busy_when_the_lock_does_not_come),
 		ON("sqlite",
 		    refuses_a_file_that_is_not_ours_and_leaves_it_alone),
