@@ -78,10 +78,13 @@ domain_save(struct domain *domain)
 	domain->saved_ms = loop_now_ms(domain->loop);
 	store_state_put(domain->store, domain->loop, domain->key, note->text,
 	    note->len, NULL, NULL);
-	/* 0 would unpin. */
+	/* 0 unpins: nobody is there whom items could be held back for. */
 	oldest = position_oldest(&domain->position)->oldest;
-	store_pin(domain->store, domain->conf->domain,
-	    oldest == 0 ? 1 : oldest);
+	if (notify_members(domain->notify) == 0)
+		oldest = 0;
+	else if (oldest == 0)
+		oldest = 1;
+	store_pin(domain->store, domain->conf->domain, oldest);
 }
 
 static void

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -489,8 +490,10 @@ spawn(int index, int life, unsigned seed)
 
 	if (pid < 0)
 		give_up("fork", errno, 0);
-	if (pid == 0)
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		player_run(index, life, seed);
+	}
 	return pid;
 }
 
