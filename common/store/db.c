@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 
 /* Several daemons may open a new store at the same moment. */
 #define DB_OPEN_WAIT_MS 5000
+#define DB_HEADER_LEN   100
 
 static struct stat_metric db_failures = STAT_COUNTER("waft_store_errors_total",
     "Operations of the store that the disk or the database refused", NULL);
@@ -207,7 +209,12 @@ db_check(sqlite3 *db, const struct db_open *how, struct buf *why, int *status)
 {
 	int code;
 	int64_t app_id = 0, version = 0, tables = 0;
+	struct stat st;
 
+	/* SQLite takes a file shorter than its header for an empty one. */
+	if (stat(how->path, &st) == 0 && st.st_size > 0 &&
+	    st.st_size < DB_HEADER_LEN)
+		return SQLITE_NOTADB;
 	if (sqlite3_db_readonly(db, "main") == 1)
 		return SQLITE_READONLY;
 	/* One look: another daemon may be making the store right now. */

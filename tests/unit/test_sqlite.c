@@ -362,6 +362,10 @@ refuses_a_file_that_is_not_ours_and_leaves_it_alone(void **state)
 	assert_non_null(fgets(text, sizeof(text), file));
 	assert_string_equal(text, "dear diary, these are my notes");
 	fclose(file);
+	file = fopen(f->path, "w");
+	fputs("1", file);
+	fclose(file);
+	refuses(f, EX_CONFIG, "not a waft store");
 	unlink(f->path);
 	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
 	sqlite3_exec(db, "CREATE TABLE theirs (x)", NULL, NULL, NULL);
