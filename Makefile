@@ -131,7 +131,7 @@ SOURCES = $(shell git ls-files '*.c' '*.h')
 format:
 	clang-format -i $(SOURCES)
 format-check:
-	clang-format --dry-run -Werror $(SOURCES)
+	@clang-format --dry-run -Werror $(SOURCES)
 layers:
 	sh tests/layers.sh
 # .clang-tidy says which checks.

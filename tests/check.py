@@ -62,7 +62,7 @@ def one(name, arguments, build, seconds):
     code, text = command(arguments, build, seconds)
     if code != 0:
         print(f"FAILED {name} (exit code {code})\n{text}")
-    return Count(passed=code == 0, failed=code != 0)
+    return Count(passed=int(code == 0), failed=int(code != 0))
 
 
 def layers(build):
