@@ -108,18 +108,18 @@ def xmpp(bench):
         with make(bench.folder()) as server:
             fanout(bench, "xmpp", f"{name} bare component", {"server": server.pid},
                    **receivers(server), **component(server), send="direct",
-                   count=bench.messages(20000), window=2000)
+                   count=bench.messages(60000), window=2000)
         with make(bench.folder()) as server:
             fanout(bench, "xmpp", f"{name} mod_pubsub", {"server": server.pid},
                    **receivers(server), **component(server), send="pubsub",
-                   service=PUBSUB, node="bench", count=bench.messages(100), window=10)
+                   service=PUBSUB, node="bench", count=bench.messages(300), window=10)
         with make(bench.folder()) as server, \
                 Waft(bench.build, "waft-component", bench.folder(),
                      server.component_port) as waft:
             fanout(bench, "xmpp", f"{name} waft",
                    {"server": server.pid, "waft": waft.pid},
                    **receivers(server), send="http", control=waft.control,
-                   service=PUSH, node="bench", count=bench.messages(100), window=10)
+                   service=PUSH, node="bench", count=bench.messages(300), window=10)
 
 
 def bosh(bench):
