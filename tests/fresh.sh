@@ -45,9 +45,9 @@ inside() {
 	chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin \
 	    LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive sh -euc "$1"
 }
-inside 'apt-get update -q >/dev/null
-	apt-get install -q -y --no-install-recommends git make ca-certificates >/dev/null
-	git clone -q /root/waft.bundle /root/waft'
+inside 'apt-get update -q >/dev/null 2>&1
+	apt-get install -q -y --no-install-recommends git make ca-certificates >/dev/null 2>&1
+	git -c advice.detachedHead=false clone -q /root/waft.bundle /root/waft'
 
 echo "== make demo"
 inside 'cd /root/waft
@@ -67,7 +67,7 @@ inside 'cd /root/waft
 		[ $i -lt 30 ] || { tail -n 40 /root/demo.log; exit 1; }
 		sleep 1
 	done
-	kill -INT -- -$demo
+	kill -INT -$demo
 	wait $demo || true
 	tail -n 22 /root/demo.log
 	grep -q "nothing left behind" /root/demo.log'
