@@ -1,11 +1,12 @@
-"""A waft-bosh of its own, and a BOSH client that counts bytes.
+"""A waft-bosh of its own, its control API, and a BOSH client that counts bytes.
 
-The client is a script, not a library: it sends exactly what a test says, on the
-connection the test names, and reads answers when the test asks for them.
+The BOSH client is a script, not a library: it sends exactly what a test says,
+on the connection the test names, and reads answers when the test asks for them.
 """
 
 import base64
 import hashlib
+import http.client
 import json
 import os
 import pathlib
@@ -18,6 +19,7 @@ import tempfile
 import time
 import urllib.request
 import xml.etree.ElementTree as ET
+from urllib.parse import quote
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("WAFT_BUILD", ROOT / "build"))
@@ -29,6 +31,7 @@ BIND = "urn:ietf:params:xml:ns:xmpp-bind"
 PUBSUB = "http://jabber.org/protocol/pubsub"
 STREAM = "http://etherx.jabber.org/streams"
 DOMAIN = "bosh.test"
+COMPONENT = 'component "push.test" { secret = "x" control = "127.0.0.1:0" }\n'
 
 
 class Gateway:
@@ -113,6 +116,41 @@ channels "*" {{ subscribe = anyone }}
 
     def __exit__(self, *_):
         self.close()
+
+
+class Api:
+    """One connection to a control port."""
+
+    def __init__(self, port):
+        self.port = port
+        self.conn = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+
+    def call(self, method, path, body=None, **headers):
+        headers = {name.replace("_", "-"): value
+                   for name, value in headers.items()}
+        if body is not None and not isinstance(body, (str, bytes)):
+            body = json.dumps(body)
+        if isinstance(body, str):
+            body = body.encode()
+        self.conn.request(method, path, body, headers)
+        answer = self.conn.getresponse()
+        answer.text = answer.read().decode()
+        return answer
+
+    def json(self, method, path, body=None, status=200, **headers):
+        answer = self.call(method, path, body, Accept="application/json",
+                           **headers)
+        assert answer.status == status, (answer.status, answer.text)
+        assert answer.headers["Content-Type"] == "application/json"
+        return json.loads(answer.text)
+
+    def publish(self, *items, status=200, path="/publish/", **headers):
+        return self.json("POST", path, {"items": list(items)}, status,
+                         **headers)
+
+    def items(self, channel, more="", status=200):
+        return self.json("GET", f"/channels/{quote(channel, '')}/items/{more}",
+                         status=status)
 
 
 def until(condition, seconds=5, what=lambda: "condition"):
