@@ -75,7 +75,7 @@ $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 $(B)/tests/%: $(B)/obj/tests/unit/%.o \
     $(foreach p,$(PROGRAMS),$(B)/lib$(p).a) $(B)/libwaft.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(STROPHE_LIBS) $(CMOCKA_LIBS) $(DEPS_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(STROPHE_LIBS) -lcmocka $(DEPS_LIBS)
 
 # ---- tests ---------------------------------------------------------------
 

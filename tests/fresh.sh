@@ -9,6 +9,10 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 command -v debootstrap >/dev/null || { echo "fresh: apt-get install debootstrap" >&2; exit 77; }
 root=$(mktemp -d /var/tmp/waft-fresh.XXXXXX)
 clean() {
+	for process in /proc/[0-9]*; do
+		[ "$(readlink "$process/root")" != "$root" ] ||
+		    kill -KILL "${process#/proc/}" 2>/dev/null || true
+	done
 	for sub in proc sys dev/pts dev; do
 		umount -l "$root/$sub" 2>/dev/null || true
 	done
@@ -79,4 +83,8 @@ echo "== make check"
 inside 'cd /root/waft && make check >/root/check.log 2>&1 || {
 		tail -n 100 /root/check.log; exit 1; }
 	tail -n 9 /root/check.log'
+enabled=$(find "$root"/etc/rc[2-5].d "$root"/etc/systemd/system -name 'S*prosody' \
+    -o -name 'S*ejabberd' -o -name prosody.service -o -name ejabberd.service \
+    -o -name 'epmd.*')
+[ -z "$enabled" ] || { echo "fresh: enabled as services: $enabled"; exit 1; }
 echo "fresh: both commands work on a new machine"
