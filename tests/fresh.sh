@@ -13,9 +13,7 @@ clean() {
 		[ "$(readlink "$process/root")" != "$root" ] ||
 		    kill -KILL "${process#/proc/}" 2>/dev/null || true
 	done
-	for sub in proc sys dev/pts dev; do
-		umount -l "$root/$sub" 2>/dev/null || true
-	done
+	umount -R -l "$root" 2>/dev/null || true
 	rm -rf --one-file-system "$root"
 }
 trap clean EXIT
@@ -40,6 +38,8 @@ cp /etc/resolv.conf /etc/hosts "$root/etc/"
 	cp -a /usr/local/share/ca-certificates "$root/usr/local/share/"
 }
 [ ! -e "$HOME/.npmrc" ] || cp "$HOME/.npmrc" "$root/root/.npmrc"
+# A mount of its own, as / of a machine is: a test mounts below it.
+mount --bind "$root" "$root" && mount --make-private "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys" && mount --make-rslave "$root/sys"
 mount --rbind /dev "$root/dev" && mount --make-rslave "$root/dev"
