@@ -133,7 +133,7 @@ class Mount:
              f"mount -t tmpfs -o size={size} waft {directory} && echo up && exec cat"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True)
-        self.enter = ["nsenter", "-t", str(self.holder.pid), "-m"]
+        self.enter = ["nsenter", "-t", str(self.holder.pid), "-m", "-r"]
         if user:
             self.enter += ["-U", "--preserve-credentials"]
         if self.holder.stdout.readline() != "up\n":
