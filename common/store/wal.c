@@ -8,6 +8,7 @@
  * header as an empty WAL.  The write lock is held meanwhile, so nobody appends.
  */
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -20,6 +21,17 @@
 #define WAL_ROOM        ((off_t)8 << 20)
 #define WAL_CHUNK       ((off_t)1 << 18)
 #define WAL_LOCK_MAX_MS 200
+/* A disk with less than so many times the room is left to the items. */
+#define WAL_SPARE 4
+
+static bool
+wal_has_spare(int fd, off_t room)
+{
+	struct statvfs fs;
+
+	return fstatvfs(fd, &fs) == 0 &&
+	    (uint64_t)fs.f_bavail * fs.f_frsize >= (uint64_t)room * WAL_SPARE;
+}
 
 static bool
 wal_extend(int fd, off_t from, off_t upto)
@@ -44,9 +56,10 @@ wal_fill(int fd, off_t room)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) != 0 || st.st_size >= room)
+	if (fstat(fd, &st) != 0 || st.st_size >= room ||
+	    !wal_has_spare(fd, room))
 		return;
-	/* A disk that has not the room has none to spare: give it back. */
+	/* It filled meanwhile: give back what was taken. */
 	if (!wal_extend(fd, st.st_size, room) && ftruncate(fd, st.st_size) != 0)
 		log_warn("store.wal", "why=\"cannot shrink the WAL\"");
 }
