@@ -93,6 +93,31 @@ conn_ended(struct conn *conn)
 	conn_abort(conn);
 }
 
+/* ---- bytes in and out ----------------------------------------------------
+ */
+
+ssize_t
+conn_recv(struct conn *conn, char *to, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = recv(conn->fd, to, size, 0);
+	while (n < 0 && errno == EINTR);
+	return n < 0 && errno != EAGAIN ? 0 : n;
+}
+
+ssize_t
+conn_send(struct conn *conn, const char *data, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = send(conn->fd, data, len, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 && errno != EAGAIN ? 0 : n;
+}
+
 /* ---- writing ------------------------------------------------------------- */
 
 bool
@@ -102,11 +127,9 @@ conn_write(struct conn *conn)
 	ssize_t n;
 
 	while (out != NULL && out->sent < out->len) {
-		n = send(conn->fd, out->data + out->sent, out->len - out->sent,
-		    MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno != EAGAIN) {
+		n = conn_send(conn, out->data + out->sent,
+		    out->len - out->sent);
+		if (n == 0) {
 			conn_break(conn);
 			return false;
 		}

@@ -1,8 +1,6 @@
 /* From bytes to requests: reading, gathering the incomplete, dispatching. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "common/base/mem.h"
 #include "common/http/server.h"
@@ -217,17 +215,6 @@ conn_process(struct conn *conn, char *data, size_t len)
 }
 
 /* ---- reading ------------------------------------------------------------- */
-
-ssize_t
-conn_recv(struct conn *conn, char *to, size_t size)
-{
-	ssize_t n;
-
-	do
-		n = recv(conn->fd, to, size, 0);
-	while (n < 0 && errno == EINTR);
-	return n < 0 && errno != EAGAIN ? 0 : n;
-}
 
 /* A body of known length is read to where it stays. */
 static ssize_t

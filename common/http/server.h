@@ -150,10 +150,13 @@ void conn_read(struct conn *conn, bool closed);
 bool conn_may_parse(const struct conn *conn);
 /* Answers, in its turn, what is not to be a request, and ends. */
 void conn_refuse(struct conn *conn, int status, const char *why);
-/* 0: the peer is done; -1: nothing there yet. */
-ssize_t conn_recv(struct conn *conn, char *to, size_t size);
 
 /* ---- conn.c ---------------------------------------------------------- */
+
+/* Every byte of a connection goes through these two, encrypted or not.  How
+ * many; 0: the peer is done; -1: nothing there, or no room, yet. */
+ssize_t conn_recv(struct conn *conn, char *to, size_t size);
+ssize_t conn_send(struct conn *conn, const char *data, size_t len);
 
 void conn_open(struct http_server *server, int fd,
     const struct sockaddr_storage *addr);
