@@ -6,7 +6,7 @@
 B ?= build
 
 # config.mk is made by its rule below where it is missing, except for these.
-UNCONFIGURED = deps clean distclean format format-check layers fresh
+UNCONFIGURED = deps clean distclean format format-check layers fresh rules
 ifneq ($(filter-out $(UNCONFIGURED),$(or $(MAKECMDGOALS),all)),)
 include config.mk
 endif
@@ -35,7 +35,7 @@ UNIT = $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all clean distclean tests unit check check-asan fuzz fuzz-programs \
+.PHONY: all clean distclean tests unit check check-asan rules fuzz fuzz-programs \
 	fresh deps demo bench format format-check lint layers install asan
 
 all: $(BINS)
@@ -95,6 +95,11 @@ check:
 	@sh packaging/deps test demo
 	@$(MAKE) --no-print-directory tests $(DEMO)
 	@/usr/bin/python3 tests/check.py $(B)
+
+# What the last run here proved, rule by rule.
+rules:
+	@test -f $(B)/results || $(MAKE) --no-print-directory check
+	@/usr/bin/python3 tests/rules.py $(B)/results
 
 # Everything again with the address and undefined-behaviour sanitizers, in a
 # build directory of its own.

@@ -4,7 +4,9 @@
 usage: check.py BUILD_DIRECTORY [part ...]
 
 Parts, in order: layers unit stress wire interop browser (default: all).  The last line
-is `N passed, N failed, N skipped`; the exit code is 1 when anything failed.
+is `N passed, N failed, N skipped`; the exit code is 1 when anything failed.  Which rules
+of the checklists that proves is counted before it; BUILD_DIRECTORY/results keeps every
+test's name for `make rules`.
 """
 
 import os
@@ -16,19 +18,25 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 
+import rules
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 UNIT_SECONDS = 300
 PYTEST_SECONDS = 1500
 
 
 class Count:
-    def __init__(self, passed=0, failed=0, skipped=0):
+    """Results: (passed|failed|skipped, name) of the tests that have a name."""
+
+    def __init__(self, passed=0, failed=0, skipped=0, results=()):
         self.passed, self.failed, self.skipped = passed, failed, skipped
+        self.results = list(results)
 
     def __iadd__(self, other):
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
+        self.results += other.results
         return self
 
     def __str__(self):
@@ -79,15 +87,24 @@ def unit(build):
         if program.suffix or not os.access(program, os.X_OK):
             continue
         code, text = command([str(program)], build, UNIT_SECONDS)
-        good = len(re.findall(r"^ok \d+", text, re.M))
-        skipped = len(re.findall(r"^ok \d+.*# SKIP", text, re.M))
-        bad = len(re.findall(r"^not ok \d+", text, re.M))
+        results = [
+            ("failed" if no else "skipped" if "# SKIP" in more else "passed", name)
+            for no, name, more in
+            re.findall(r"^(not )?ok \d+ - (\S+)(.*)", text, re.M)]
+        good, bad, skipped = ([state for state, _ in results].count(each)
+                              for each in ("passed", "failed", "skipped"))
         if code != 0 and bad == 0:
             bad = 1  # it ended before it could say
         if bad:
             print(f"FAILED {program.name} (exit code {code})\n{text}")
-        count += Count(good - skipped, bad, skipped)
+        count += Count(good, bad, skipped, results)
     return count
+
+
+def case_state(case):
+    kinds = {child.tag for child in case}
+    return ("failed" if kinds & {"failure", "error"} else
+            "skipped" if "skipped" in kinds else "passed")
 
 
 def pytest(folder, build):
@@ -107,7 +124,9 @@ def pytest(folder, build):
     skipped = int(suite.get("skipped"))
     if code not in (0, 1) and bad == 0:
         bad = 1
-    return Count(int(suite.get("tests")) - bad - skipped, bad, skipped)
+    results = [(case_state(case), case.get("name"))
+               for case in suite.iter("testcase")]
+    return Count(int(suite.get("tests")) - bad - skipped, bad, skipped, results)
 
 
 PARTS = {
@@ -118,6 +137,17 @@ PARTS = {
     "interop": lambda build: pytest("interop", build),
     "browser": lambda build: pytest("browser", build),
 }
+
+
+def prove(build, results):
+    """Counts the rules that were proved; keeps the results for rules.py."""
+    pathlib.Path(build, "results").write_text(
+        "".join(f"{state} {name}\n" for state, name in results))
+    for checklist in rules.checklists():
+        judged, strange = checklist.judge(results)
+        for name in strange:
+            print(f"no such rule: {name}")
+        print(f"rules: {rules.summary(checklist, judged)}")
 
 
 def main():
@@ -131,6 +161,7 @@ def main():
         total += count
         lines.append(f"{name:10} {count}  ({time.monotonic() - began:.0f} s)")
     print("\n".join(["", *lines]))
+    prove(build, total.results)
     print(total)
     sys.exit(total.failed > 0)
 

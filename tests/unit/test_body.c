@@ -113,7 +113,7 @@ reads_the_creation_request_of_strophe(void **state UNUSED)
 }
 
 static void
-compares_versions_as_two_integers(void **state UNUSED)
+test_D6_compares_versions_as_two_integers(void **state UNUSED)
 {
 	struct body body;
 
@@ -126,7 +126,7 @@ compares_versions_as_two_integers(void **state UNUSED)
 }
 
 static void
-finds_restart_by_namespace_not_by_prefix(void **state UNUSED)
+test_C10_finds_restart_by_namespace_not_by_prefix(void **state UNUSED)
 {
 	struct body body;
 
@@ -143,7 +143,7 @@ finds_restart_by_namespace_not_by_prefix(void **state UNUSED)
 }
 
 static void
-marks_impossible_numbers_and_keeps_the_sid(void **state UNUSED)
+test_D3_marks_impossible_numbers_and_keeps_the_sid(void **state UNUSED)
 {
 	static const char *const attrs[] = { "rid='abc'", "rid='0'", "rid='-1'",
 		"rid=''", "rid='1' pause='0'", "rid='1' pause='-3'",
@@ -163,7 +163,7 @@ marks_impossible_numbers_and_keeps_the_sid(void **state UNUSED)
 }
 
 static void
-takes_terminal_for_terminate(void **state UNUSED)
+test_J7_takes_terminal_for_terminate(void **state UNUSED)
 {
 	struct body body;
 
@@ -176,7 +176,7 @@ takes_terminal_for_terminate(void **state UNUSED)
 }
 
 static void
-reads_payload_without_a_namespace_as_jabber_client(void **state UNUSED)
+test_C7_reads_payload_without_a_namespace_as_jabber_client(void **state UNUSED)
 {
 	const struct xml *message;
 	struct body body;
@@ -197,7 +197,7 @@ reads_payload_without_a_namespace_as_jabber_client(void **state UNUSED)
 }
 
 static void
-refuses_what_bosh_forbids(void **state UNUSED)
+test_C1_C2_C4_C13_refuses_what_bosh_forbids(void **state UNUSED)
 {
 	static const char *const texts[] = {
 		"<other rid='1'" NS "/>",
@@ -218,7 +218,7 @@ refuses_what_bosh_forbids(void **state UNUSED)
 }
 
 static void
-allows_a_declaration_and_a_byte_order_mark(void **state UNUSED)
+test_C3_allows_a_declaration_and_a_byte_order_mark(void **state UNUSED)
 {
 	struct body body;
 
@@ -249,7 +249,7 @@ keeps_a_request_apart_from_its_text(void **state UNUSED)
 }
 
 static void
-writes_what_it_can_read(void **state UNUSED)
+test_E12_writes_what_it_can_read(void **state UNUSED)
 {
 	struct body_created created = { .sid = "s",
 		.domain = "a'b",
@@ -315,16 +315,19 @@ main(void)
 		cmocka_unit_test(reads_an_empty_poll_without_a_parser),
 		cmocka_unit_test(leaves_everything_else_to_the_parser),
 		cmocka_unit_test(reads_the_creation_request_of_strophe),
-		cmocka_unit_test(compares_versions_as_two_integers),
-		cmocka_unit_test(finds_restart_by_namespace_not_by_prefix),
-		cmocka_unit_test(marks_impossible_numbers_and_keeps_the_sid),
-		cmocka_unit_test(takes_terminal_for_terminate),
+		cmocka_unit_test(test_D6_compares_versions_as_two_integers),
 		cmocka_unit_test(
-		    reads_payload_without_a_namespace_as_jabber_client),
-		cmocka_unit_test(refuses_what_bosh_forbids),
-		cmocka_unit_test(allows_a_declaration_and_a_byte_order_mark),
+		    test_C10_finds_restart_by_namespace_not_by_prefix),
+		cmocka_unit_test(
+		    test_D3_marks_impossible_numbers_and_keeps_the_sid),
+		cmocka_unit_test(test_J7_takes_terminal_for_terminate),
+		cmocka_unit_test(
+		    test_C7_reads_payload_without_a_namespace_as_jabber_client),
+		cmocka_unit_test(test_C1_C2_C4_C13_refuses_what_bosh_forbids),
+		cmocka_unit_test(
+		    test_C3_allows_a_declaration_and_a_byte_order_mark),
 		cmocka_unit_test(keeps_a_request_apart_from_its_text),
-		cmocka_unit_test(writes_what_it_can_read),
+		cmocka_unit_test(test_E12_writes_what_it_can_read),
 	};
 
 	return cmocka_run_group_tests_name("body", tests, setup, teardown);

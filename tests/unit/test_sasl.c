@@ -235,7 +235,7 @@ slice(const char *text)
 }
 
 static void
-follows_a_chain_of_keys(void **state UNUSED)
+test_F1_follows_a_chain_of_keys(void **state UNUSED)
 {
 	char chain[4][41], other[41];
 	const struct slice none = { NULL, 0 };
@@ -288,7 +288,7 @@ main(void)
 		cmocka_unit_test(takes_no_password_over_an_unsafe_way),
 		cmocka_unit_test(offers_what_some_token_can_use),
 		cmocka_unit_test(refuses_bad_base64),
-		cmocka_unit_test(follows_a_chain_of_keys),
+		cmocka_unit_test(test_F1_follows_a_chain_of_keys),
 	};
 
 	return cmocka_run_group_tests_name("sasl", tests, setup, teardown);

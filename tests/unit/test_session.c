@@ -3,7 +3,7 @@
 #include "tests/unit/session_fixture.h"
 
 static void
-answers_the_creation_at_once(void **state UNUSED)
+test_E3_E11_answers_the_creation_at_once(void **state UNUSED)
 {
 	struct record record;
 
@@ -17,7 +17,7 @@ answers_the_creation_at_once(void **state UNUSED)
 }
 
 static void
-holds_until_something_waits(void **state UNUSED)
+test_H1_H2_holds_until_something_waits(void **state UNUSED)
 {
 	struct record record;
 
@@ -35,7 +35,7 @@ holds_until_something_waits(void **state UNUSED)
 }
 
 static void
-answers_empty_when_the_wait_is_over(void **state UNUSED)
+test_H2_answers_empty_when_the_wait_is_over(void **state UNUSED)
 {
 	struct record record;
 
@@ -50,7 +50,7 @@ answers_empty_when_the_wait_is_over(void **state UNUSED)
 }
 
 static void
-releases_the_oldest_when_more_is_held(void **state UNUSED)
+test_H3_releases_the_oldest_when_more_is_held(void **state UNUSED)
 {
 	struct record record;
 
@@ -63,7 +63,7 @@ releases_the_oldest_when_more_is_held(void **state UNUSED)
 }
 
 static void
-applies_and_answers_in_order(void **state UNUSED)
+test_G1_applies_and_answers_in_order(void **state UNUSED)
 {
 	struct record record;
 
@@ -76,7 +76,7 @@ applies_and_answers_in_order(void **state UNUSED)
 }
 
 static void
-replays_the_last_reply_on_repeat(void **state UNUSED)
+test_G3_replays_the_last_reply_on_repeat(void **state UNUSED)
 {
 	struct record record;
 
@@ -93,7 +93,7 @@ replays_the_last_reply_on_repeat(void **state UNUSED)
 }
 
 static void
-ends_on_a_repeat_no_longer_kept(void **state UNUSED)
+test_G6_J9_ends_on_a_repeat_no_longer_kept(void **state UNUSED)
 {
 	struct record record;
 
@@ -113,7 +113,7 @@ ends_on_a_repeat_no_longer_kept(void **state UNUSED)
 }
 
 static void
-ends_on_a_rid_past_the_window(void **state UNUSED)
+test_G2_J9_ends_on_a_rid_past_the_window(void **state UNUSED)
 {
 	struct record record;
 
@@ -127,7 +127,7 @@ ends_on_a_rid_past_the_window(void **state UNUSED)
 }
 
 static void
-swaps_the_transport_of_a_held_repeat(void **state UNUSED)
+test_G4_swaps_the_transport_of_a_held_repeat(void **state UNUSED)
 {
 	struct record record;
 
@@ -142,7 +142,7 @@ swaps_the_transport_of_a_held_repeat(void **state UNUSED)
 }
 
 static void
-swaps_the_transport_of_an_early_repeat(void **state UNUSED)
+test_G4_swaps_the_transport_of_an_early_repeat(void **state UNUSED)
 {
 	struct record record;
 
@@ -158,7 +158,8 @@ swaps_the_transport_of_an_early_repeat(void **state UNUSED)
 }
 
 static void
-gives_the_payload_to_the_next_rid_when_a_held_one_died(void **state UNUSED)
+test_G8_gives_the_payload_to_the_next_rid_when_a_held_one_died(
+    void **state UNUSED)
 {
 	struct record record;
 
@@ -176,7 +177,8 @@ gives_the_payload_to_the_next_rid_when_a_held_one_died(void **state UNUSED)
 }
 
 static void
-gives_the_payload_to_the_repeat_when_a_held_one_died(void **state UNUSED)
+test_G8_gives_the_payload_to_the_repeat_when_a_held_one_died(
+    void **state UNUSED)
 {
 	struct record record;
 
@@ -190,7 +192,7 @@ gives_the_payload_to_the_repeat_when_a_held_one_died(void **state UNUSED)
 }
 
 static void
-tells_the_oldest_of_a_terminate(void **state UNUSED)
+test_J5_tells_the_oldest_of_a_terminate(void **state UNUSED)
 {
 	struct record record;
 	struct body body = request(1);
@@ -239,7 +241,7 @@ static const struct session_opts acking = { FIRST, 60000, 1, 30000, 2000,
 	120000, true };
 
 static void
-acknowledges_requests(void **state UNUSED)
+test_G11_acknowledges_requests(void **state UNUSED)
 {
 	struct record record;
 
@@ -252,7 +254,7 @@ acknowledges_requests(void **state UNUSED)
 }
 
 static void
-forgets_answers_that_were_acknowledged(void **state UNUSED)
+test_G12_forgets_answers_that_were_acknowledged(void **state UNUSED)
 {
 	struct record record;
 
@@ -269,7 +271,7 @@ forgets_answers_that_were_acknowledged(void **state UNUSED)
 }
 
 static void
-reports_an_answer_that_was_not_acknowledged(void **state UNUSED)
+test_G13_reports_an_answer_that_was_not_acknowledged(void **state UNUSED)
 {
 	struct record record;
 	struct body body;
@@ -295,7 +297,7 @@ reports_an_answer_that_was_not_acknowledged(void **state UNUSED)
 }
 
 static void
-tells_the_offender_what_its_payload_did(void **state UNUSED)
+test_J9_tells_the_offender_what_its_payload_did(void **state UNUSED)
 {
 	struct record record;
 
@@ -325,26 +327,30 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(answers_the_creation_at_once),
-		cmocka_unit_test(holds_until_something_waits),
-		cmocka_unit_test(answers_empty_when_the_wait_is_over),
-		cmocka_unit_test(releases_the_oldest_when_more_is_held),
-		cmocka_unit_test(applies_and_answers_in_order),
-		cmocka_unit_test(replays_the_last_reply_on_repeat),
-		cmocka_unit_test(ends_on_a_repeat_no_longer_kept),
-		cmocka_unit_test(ends_on_a_rid_past_the_window),
-		cmocka_unit_test(swaps_the_transport_of_a_held_repeat),
-		cmocka_unit_test(swaps_the_transport_of_an_early_repeat),
+		cmocka_unit_test(test_E3_E11_answers_the_creation_at_once),
+		cmocka_unit_test(test_H1_H2_holds_until_something_waits),
+		cmocka_unit_test(test_H2_answers_empty_when_the_wait_is_over),
+		cmocka_unit_test(test_H3_releases_the_oldest_when_more_is_held),
+		cmocka_unit_test(test_G1_applies_and_answers_in_order),
+		cmocka_unit_test(test_G3_replays_the_last_reply_on_repeat),
+		cmocka_unit_test(test_G6_J9_ends_on_a_repeat_no_longer_kept),
+		cmocka_unit_test(test_G2_J9_ends_on_a_rid_past_the_window),
+		cmocka_unit_test(test_G4_swaps_the_transport_of_a_held_repeat),
 		cmocka_unit_test(
-		    gives_the_payload_to_the_next_rid_when_a_held_one_died),
+		    test_G4_swaps_the_transport_of_an_early_repeat),
 		cmocka_unit_test(
-		    gives_the_payload_to_the_repeat_when_a_held_one_died),
-		cmocka_unit_test(tells_the_oldest_of_a_terminate),
+		    test_G8_gives_the_payload_to_the_next_rid_when_a_held_one_died),
+		cmocka_unit_test(
+		    test_G8_gives_the_payload_to_the_repeat_when_a_held_one_died),
+		cmocka_unit_test(test_J5_tells_the_oldest_of_a_terminate),
 		cmocka_unit_test(holds_two_and_answers_the_oldest),
-		cmocka_unit_test(acknowledges_requests),
-		cmocka_unit_test(forgets_answers_that_were_acknowledged),
-		cmocka_unit_test(reports_an_answer_that_was_not_acknowledged),
-		cmocka_unit_test(tells_the_offender_what_its_payload_did),
+		cmocka_unit_test(test_G11_acknowledges_requests),
+		cmocka_unit_test(
+		    test_G12_forgets_answers_that_were_acknowledged),
+		cmocka_unit_test(
+		    test_G13_reports_an_answer_that_was_not_acknowledged),
+		cmocka_unit_test(
+		    test_J9_tells_the_offender_what_its_payload_did),
 		cmocka_unit_test(releases_all_that_is_held),
 	};
 

@@ -2,7 +2,7 @@
 #include "tests/unit/session_fixture.h"
 
 static void
-is_inactive_only_while_nothing_is_held(void **state UNUSED)
+test_H5_H6_is_inactive_only_while_nothing_is_held(void **state UNUSED)
 {
 	struct record record;
 
@@ -33,7 +33,7 @@ ends_when_the_missing_rid_never_comes(void **state UNUSED)
 }
 
 static void
-pauses_with_empty_answers(void **state UNUSED)
+test_H8_pauses_with_empty_answers(void **state UNUSED)
 {
 	struct record record;
 	struct body body = request(2);
@@ -53,7 +53,7 @@ pauses_with_empty_answers(void **state UNUSED)
 }
 
 static void
-allows_a_pause_one_rid_more(void **state UNUSED)
+test_G2_J6_allows_a_pause_one_rid_more(void **state UNUSED)
 {
 	struct record record;
 	struct body body = request(3);
@@ -70,7 +70,7 @@ allows_a_pause_one_rid_more(void **state UNUSED)
 }
 
 static void
-clamps_a_pause_to_the_longest(void **state UNUSED)
+test_H9_clamps_a_pause_to_the_longest(void **state UNUSED)
 {
 	struct record record;
 	struct body body = request(1);
@@ -84,7 +84,7 @@ clamps_a_pause_to_the_longest(void **state UNUSED)
 }
 
 static void
-ends_on_more_requests_than_allowed(void **state UNUSED)
+test_H10_ends_on_more_requests_than_allowed(void **state UNUSED)
 {
 	struct record record;
 
@@ -99,7 +99,7 @@ ends_on_more_requests_than_allowed(void **state UNUSED)
 }
 
 static void
-does_not_count_dead_transports(void **state UNUSED)
+test_H10_does_not_count_dead_transports(void **state UNUSED)
 {
 	struct record record;
 
@@ -117,7 +117,7 @@ does_not_count_dead_transports(void **state UNUSED)
 }
 
 static void
-limits_the_repeats_of_one_rid(void **state UNUSED)
+test_G5_limits_the_repeats_of_one_rid(void **state UNUSED)
 {
 	struct record record;
 
@@ -134,7 +134,7 @@ limits_the_repeats_of_one_rid(void **state UNUSED)
 }
 
 static void
-wants_the_same_key_for_a_repeat(void **state UNUSED)
+test_F3_wants_the_same_key_for_a_repeat(void **state UNUSED)
 {
 	struct record record;
 	struct body body = request(1);
@@ -155,7 +155,7 @@ static const struct session_opts polling = { FIRST, 0, 1, 30000, 2000, 120000,
 	false };
 
 static void
-answers_polls_at_once(void **state UNUSED)
+test_H13_answers_polls_at_once(void **state UNUSED)
 {
 	struct record record;
 
@@ -170,7 +170,7 @@ answers_polls_at_once(void **state UNUSED)
 }
 
 static void
-ends_on_empty_polls_in_a_row(void **state UNUSED)
+test_H14_ends_on_empty_polls_in_a_row(void **state UNUSED)
 {
 	struct record record;
 
@@ -192,17 +192,18 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(is_inactive_only_while_nothing_is_held),
+		cmocka_unit_test(
+		    test_H5_H6_is_inactive_only_while_nothing_is_held),
 		cmocka_unit_test(ends_when_the_missing_rid_never_comes),
-		cmocka_unit_test(pauses_with_empty_answers),
-		cmocka_unit_test(allows_a_pause_one_rid_more),
-		cmocka_unit_test(clamps_a_pause_to_the_longest),
-		cmocka_unit_test(ends_on_more_requests_than_allowed),
-		cmocka_unit_test(does_not_count_dead_transports),
-		cmocka_unit_test(limits_the_repeats_of_one_rid),
-		cmocka_unit_test(wants_the_same_key_for_a_repeat),
-		cmocka_unit_test(answers_polls_at_once),
-		cmocka_unit_test(ends_on_empty_polls_in_a_row),
+		cmocka_unit_test(test_H8_pauses_with_empty_answers),
+		cmocka_unit_test(test_G2_J6_allows_a_pause_one_rid_more),
+		cmocka_unit_test(test_H9_clamps_a_pause_to_the_longest),
+		cmocka_unit_test(test_H10_ends_on_more_requests_than_allowed),
+		cmocka_unit_test(test_H10_does_not_count_dead_transports),
+		cmocka_unit_test(test_G5_limits_the_repeats_of_one_rid),
+		cmocka_unit_test(test_F3_wants_the_same_key_for_a_repeat),
+		cmocka_unit_test(test_H13_answers_polls_at_once),
+		cmocka_unit_test(test_H14_ends_on_empty_polls_in_a_row),
 	};
 
 	return cmocka_run_group_tests_name("session_limits", tests, NULL, NULL);

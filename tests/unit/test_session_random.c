@@ -192,7 +192,7 @@ step(struct record *record, struct naive *naive, unsigned *seed, int i,
 }
 
 static void
-behaves_like_the_reference_at_random(void **state UNUSED)
+test_G1_G2_G3_G4_G8_H3_behaves_like_the_reference_at_random(void **state UNUSED)
 {
 	struct record record;
 	struct naive naive;
@@ -228,7 +228,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(behaves_like_the_reference_at_random),
+		cmocka_unit_test(
+		    test_G1_G2_G3_G4_G8_H3_behaves_like_the_reference_at_random),
 	};
 
 	return cmocka_run_group_tests_name("session_random", tests, NULL, NULL);

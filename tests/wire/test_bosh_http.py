@@ -70,7 +70,7 @@ def test_http_1_0_is_answered_and_closed(conn):
     ("text/xml charset=utf-8", "text/xml; charset=utf-8"),
     ("text/xml&#13;&#10;X: y", "text/xml; charset=utf-8"),
 ])
-def test_content_chooses_among_harmless_types(gateway, content, expected):
+def test_D8_content_chooses_among_harmless_types(gateway, content, expected):
     session = Session(gateway.port, attrs=f"content='{content}'")
     assert session.created.header("Content-Type") == expected
     assert session.created.header("X") is None

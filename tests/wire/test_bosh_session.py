@@ -25,7 +25,7 @@ def session(gateway):
     made.close()
 
 
-def test_creation_is_answered_at_once_with_all_that_it_must_say(gateway):
+def test_E2_E4_E5_E6_E9_E11_H7_creation_is_answered_at_once_with_all_that_it_must_say(gateway):
     begun = time.monotonic()
     session = Session(gateway.port, rid=3001, ver="1.10", wait=9999, hold=10)
     assert time.monotonic() - begun < 1
@@ -52,7 +52,7 @@ def test_creation_is_answered_at_once_with_all_that_it_must_say(gateway):
     (f"to='{DOMAIN}' wait='-1'", "bad-request"),
     (f"to='{DOMAIN}' newkey='short'", "bad-request"),
 ])
-def test_creation_is_refused_with_the_condition_that_fits(
+def test_D2_D4_creation_is_refused_with_the_condition_that_fits(
         gateway, attrs, condition):
     conn = Conn(gateway.port)
     answer = conn.call(f"<body rid='7' ver='1.6' {attrs} xmlns='{NB}'/>")
@@ -63,14 +63,14 @@ def test_creation_is_refused_with_the_condition_that_fits(
 
 @pytest.mark.parametrize("rid", ["", "rid='abc'", "rid='0'",
                                  "rid='9007199254740992'"])
-def test_creation_needs_a_rid_that_can_be_one(gateway, rid):
+def test_D3_creation_needs_a_rid_that_can_be_one(gateway, rid):
     conn = Conn(gateway.port)
     answer = conn.call(f"<body {rid} to='{DOMAIN}' ver='1.6' xmlns='{NB}'/>")
     assert answer.condition == "bad-request"
     conn.close()
 
 
-def test_legacy_clients_get_http_codes(gateway):
+def test_J2_legacy_clients_get_http_codes(gateway):
     conn = Conn(gateway.port)
     answer = conn.call(f"<body rid='x' to='{DOMAIN}' xmlns='{NB}'/>")
     assert answer.status == 400
@@ -91,7 +91,7 @@ def rid_jump(session):
     f"<body rid='1' to='{DOMAIN}' xmlns='{NB}'>text</body>",
     f"<!DOCTYPE body><body rid='1' to='{DOMAIN}' xmlns='{NB}'/>",
 ])
-def test_what_is_no_body_is_a_bad_request_of_status_200(gateway, body):
+def test_C1_J1_what_is_no_body_is_a_bad_request_of_status_200(gateway, body):
     conn = Conn(gateway.port)
     answer = conn.call(body)
     assert answer.status == 200
@@ -104,7 +104,7 @@ def test_what_is_no_body_is_a_bad_request_of_status_200(gateway, body):
                                  "sid='00" + "a" * 40 + "'",
                                  "sid='01" + "a" * 40 + "'",
                                  "sid='ff" + "a" * 40 + "'"])
-def test_an_unknown_sid_makes_no_session(gateway, sid):
+def test_J4_an_unknown_sid_makes_no_session(gateway, sid):
     before = gateway.metric("waft_bosh_sessions_total")
     conn = Conn(gateway.port)
     answer = conn.call(
@@ -114,7 +114,7 @@ def test_an_unknown_sid_makes_no_session(gateway, sid):
     conn.close()
 
 
-def test_a_stanza_arrives_while_a_request_is_held(gateway, session):
+def test_H2_C8_a_stanza_arrives_while_a_request_is_held(gateway, session):
     session.subscribe("held")
     session.send()
     assert not session.conns[0].has_answer()
@@ -136,7 +136,7 @@ def test_stanzas_wait_while_none_is_held_and_keep_their_order(
     assert session.texts(count=20) == [str(i) for i in range(20)]
 
 
-def test_a_wait_that_is_over_gets_an_empty_body(gateway):
+def test_H2_a_wait_that_is_over_gets_an_empty_body(gateway):
     session = Session(gateway.port, wait=1)
     begun = time.monotonic()
     answer = session.call()
@@ -146,14 +146,14 @@ def test_a_wait_that_is_over_gets_an_empty_body(gateway):
     session.close()
 
 
-def test_a_second_request_releases_the_first(session):
+def test_H3_a_second_request_releases_the_first(session):
     session.send(conn=0)
     session.send(conn=1)
     assert session.receive(conn=0, seconds=2).condition is None
     assert not session.conns[1].has_answer()
 
 
-def test_requests_take_effect_in_the_order_of_their_rids(session):
+def test_G1_requests_take_effect_in_the_order_of_their_rids(session):
     session.rid += 2
     late, early = session.rid, session.rid - 1
     ping = "<iq type='get' id='{}'><ping xmlns='urn:xmpp:ping'/></iq>"
@@ -166,7 +166,7 @@ def test_requests_take_effect_in_the_order_of_their_rids(session):
     assert found.index("first") < found.index("second")
 
 
-def test_a_repeat_gets_the_same_bytes_and_has_no_effect(gateway, session):
+def test_G3_G7_a_repeat_gets_the_same_bytes_and_has_no_effect(gateway, session):
     session.subscribe("repeated")
     session.send()
     gateway.publish("repeated", message("once"))
@@ -181,7 +181,7 @@ def test_a_repeat_gets_the_same_bytes_and_has_no_effect(gateway, session):
     assert not session.conns[0].has_answer()
 
 
-def test_a_repeat_of_a_held_rid_takes_its_place(gateway, session):
+def test_G4_J11_a_repeat_of_a_held_rid_takes_its_place(gateway, session):
     session.subscribe("swapped")
     session.send(conn=0)
     assert not session.conns[0].has_answer(0.1)
@@ -192,7 +192,7 @@ def test_a_repeat_of_a_held_rid_takes_its_place(gateway, session):
     assert texts(session.receive(1)) == ["here"]
 
 
-def test_a_repeat_long_ago_ends_the_session(session):
+def test_G6_a_repeat_long_ago_ends_the_session(session):
     for _ in range(4):
         session.call("<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>")
     answer = session.conns[1].call(session.body(rid=session.rid - 3))
@@ -200,7 +200,7 @@ def test_a_repeat_long_ago_ends_the_session(session):
     assert session.call().condition == "item-not-found"
 
 
-def test_a_rid_too_far_ahead_ends_the_session(session):
+def test_G2_J9_a_rid_too_far_ahead_ends_the_session(session):
     session.send(conn=0)
     answer = session.conns[1].call(session.body(rid=session.rid + 3))
     assert answer.condition == "item-not-found"
@@ -214,7 +214,7 @@ def close_noticed(gateway, conn):
     until(lambda: gateway.metric("waft_bosh_dead_total") > before, 2)
 
 
-def test_a_closed_poll_is_noticed_and_loses_nothing(gateway, session):
+def test_G8_a_closed_poll_is_noticed_and_loses_nothing(gateway, session):
     session.subscribe("closed")
     session.send(conn=0)
     assert not session.conns[0].has_answer(0.1)
@@ -223,7 +223,7 @@ def test_a_closed_poll_is_noticed_and_loses_nothing(gateway, session):
     assert texts(session.call(conn=1)) == ["kept"]
 
 
-def test_a_closed_poll_repeated_gets_the_stanza(gateway, session):
+def test_G8_a_closed_poll_repeated_gets_the_stanza(gateway, session):
     session.subscribe("closed2")
     session.send(conn=0)
     assert not session.conns[0].has_answer(0.1)
@@ -246,7 +246,7 @@ def test_pipelined_requests_are_answered_in_order_and_at_once(session):
     assert not conn.has_answer(0.1)
 
 
-def test_three_requests_at_once_violate_the_policy(session):
+def test_H10_three_requests_at_once_violate_the_policy(session):
     conn = session.conns[0]
     conn.socket.sendall(b"")
     whole = b""
@@ -259,7 +259,7 @@ def test_three_requests_at_once_violate_the_policy(session):
     assert conditions == ["other-request", "other-request", "policy-violation"]
 
 
-def test_terminate_answers_the_oldest_and_is_repeatable(session):
+def test_J5_J16_terminate_answers_the_oldest_and_is_repeatable(session):
     session.send(conn=0)
     session.send(attrs="type='terminate'", conn=1)
     first, second = session.receive(0), session.receive(1)
@@ -270,7 +270,7 @@ def test_terminate_answers_the_oldest_and_is_repeatable(session):
     assert again.condition == ""
 
 
-def test_terminate_applies_its_payload_first(gateway, session):
+def test_J5_J7_terminate_applies_its_payload_first(gateway, session):
     answer = session.call(
         f"<iq type='set' id='s' to='{DOMAIN}'><pubsub xmlns='http://jabber.org/"
         f"protocol/pubsub'><subscribe node='x' jid='{session.jid}'/></pubsub>"
@@ -278,7 +278,7 @@ def test_terminate_applies_its_payload_first(gateway, session):
     assert answer.condition == ""
 
 
-def test_pause_answers_everything_without_payload(gateway, session):
+def test_H8_pause_answers_everything_without_payload(gateway, session):
     session.subscribe("paused")
     gateway.publish("paused", message("later"))
     until(lambda: gateway.metric("waft_bosh_sessions") >= 1)
@@ -289,11 +289,11 @@ def test_pause_answers_everything_without_payload(gateway, session):
 
 
 @pytest.mark.parametrize("attrs", ["pause='0'", "pause='-1'", "pause='x'"])
-def test_an_impossible_pause_is_a_bad_request(session, attrs):
+def test_H9_an_impossible_pause_is_a_bad_request(session, attrs):
     assert session.call(attrs=attrs).condition == "bad-request"
 
 
-def test_polling_sessions_are_answered_at_once(gateway):
+def test_H13_H14_polling_sessions_are_answered_at_once(gateway):
     session = Session(gateway.port, hold=0)
     assert session.created.xml.get("requests") == "1"
     assert session.created.xml.get("hold") == "0"
@@ -304,7 +304,7 @@ def test_polling_sessions_are_answered_at_once(gateway):
     session.close()
 
 
-def test_keys_are_checked_and_repeats_keep_theirs(gateway):
+def test_D13_F1_F3_keys_are_checked_and_repeats_keep_theirs(gateway):
     chain = [sha1("seed")]
     for _ in range(5):
         chain.append(sha1(chain[-1]))
@@ -320,13 +320,13 @@ def test_keys_are_checked_and_repeats_keep_theirs(gateway):
     session.close()
 
 
-def test_a_missing_key_ends_the_session(gateway):
+def test_F1_a_missing_key_ends_the_session(gateway):
     session = Session(gateway.port, attrs=f"newkey='{sha1('x')}'")
     assert session.call().condition == "item-not-found"
     session.close()
 
 
-def test_request_acknowledgements_are_sent(gateway):
+def test_D11_E8_G11_request_acknowledgements_are_sent(gateway):
     session = Session(gateway.port, rid=100, attrs="ack='1'")
     assert session.created.xml.get("ack") == "100"
     session.send(conn=0)
@@ -335,7 +335,7 @@ def test_request_acknowledgements_are_sent(gateway):
     session.close()
 
 
-def test_a_missed_answer_is_reported(gateway):
+def test_G13_a_missed_answer_is_reported(gateway):
     session = Session(gateway.port, rid=100, attrs="ack='1'").log_in()
     answer = session.call(attrs=f"ack='{session.rid - 1}'")
     assert answer.xml.get("report") == str(session.rid - 1)
@@ -343,7 +343,7 @@ def test_a_missed_answer_is_reported(gateway):
     session.close()
 
 
-def test_inactivity_ends_it_silently():
+def test_H5_H6_inactivity_ends_it_silently():
     with Gateway(more='inactivity = "5s"') as gateway:
         session = Session(gateway.port)
         held = Session(gateway.port, wait=7)
@@ -375,7 +375,7 @@ def test_limits_of_sessions_are_kept():
         assert Session(gateway.port).sid
 
 
-def test_a_slow_client_gets_everything_from_the_store():
+def test_C15_N4_a_slow_client_gets_everything_from_the_store():
     with Gateway(more='client-queue = "16K" max-response = "4K"',
                  engine="memory") as gateway:
         session = Session(gateway.port).log_in()
@@ -489,7 +489,7 @@ def moved_poll(session, body, conn):
     return texts(first) + texts(third)
 
 
-def test_no_sid_is_logged_whole(gateway, session):
+def test_J15_no_sid_is_logged_whole(gateway, session):
     session.call(attrs="type='terminate'")
     until(lambda: "bosh.end" in gateway.log.read_text())
     assert session.sid not in gateway.log.read_text()

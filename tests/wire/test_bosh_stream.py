@@ -93,7 +93,7 @@ def test_too_many_failures_end_the_session(fresh):
         "PLAIN", "\0alice\0no").condition == "policy-violation"
 
 
-def test_a_whole_login_in_the_creation_request(gateway):
+def test_D15_I6_a_whole_login_in_the_creation_request(gateway):
     session = Session(gateway.port, payload=(
         f"<auth xmlns='{SASL}' mechanism='ANONYMOUS'/>"
         f"<iq xmlns='{NC}' type='set' id='b'><bind xmlns='{BIND}'/></iq>"))
@@ -102,18 +102,18 @@ def test_a_whole_login_in_the_creation_request(gateway):
     session.close()
 
 
-def test_restart_is_found_by_namespace_and_drops_its_payload(session):
+def test_C10_I1_I3_restart_is_found_by_namespace_and_drops_its_payload(session):
     answer = session.call(
         message("lost"), attrs=f"q:restart='1' xmlns:q='{XB}'")
     assert answer.xml.find(f"{{{STREAM}}}features/{{{BIND}}}bind") is not None
     assert "error" not in answer.body
 
 
-def test_restart_before_login_offers_mechanisms_again(fresh):
+def test_I5_restart_before_login_offers_mechanisms_again(fresh):
     assert "<mechanism>ANONYMOUS" in fresh.restart().body
 
 
-def test_stanzas_before_login_are_not_authorized(fresh):
+def test_J10_stanzas_before_login_are_not_authorized(fresh):
     answer = fresh.call(message("x"))
     assert answer.condition == "remote-stream-error"
     assert "<not-authorized" in answer.body
@@ -125,7 +125,7 @@ def test_a_second_bind_is_refused(session):
     assert error_of(answer) == "not-allowed"
 
 
-def test_a_newer_session_of_the_same_full_jid_wins(gateway):
+def test_I11_J10_a_newer_session_of_the_same_full_jid_wins(gateway):
     old = log_in(gateway, "alice", "wonder", resource="one")
     old.send()
     new = log_in(gateway, "alice", "wonder", resource="one")
@@ -149,7 +149,7 @@ def test_a_newer_session_of_the_same_full_jid_wins(gateway):
     ("<vCard xmlns='vcard-temp'/>", False),
 ])
 @pytest.mark.parametrize("to", ["", f" to='{DOMAIN}'"])
-def test_each_iq_gets_one_answer(session, what, result, to):
+def test_I13_each_iq_gets_one_answer(session, what, result, to):
     result = result and not ("roster" in what and to)
     answer = session.call(f"<iq type='get' id='q1'{to}>{what}</iq>")
     assert len(answer.xml) == 1
@@ -173,19 +173,19 @@ def test_an_account_tells_what_it_is(gateway, user, kind):
     session.close()
 
 
-def test_the_session_iq_of_old_clients_is_answered(session):
+def test_I12_the_session_iq_of_old_clients_is_answered(session):
     answer = session.call(
         "<iq type='set' id='o'><session "
         "xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>")
     assert iq(answer).get("type") == "result"
 
 
-def test_stream_management_is_declined_not_ignored(session):
+def test_I17_stream_management_is_declined_not_ignored(session):
     answer = session.call("<enable xmlns='urn:xmpp:sm:3'/>")
     assert answer.xml.find("{urn:xmpp:sm:3}failed") is not None
 
 
-def test_a_foreign_from_ends_the_stream(session):
+def test_I14_a_foreign_from_ends_the_stream(session):
     answer = session.call("<presence from='mallory@bosh.test'/>")
     assert answer.condition == "remote-stream-error"
     assert "<invalid-from" in answer.body
@@ -362,7 +362,7 @@ def test_a_killed_daemon_loses_nothing_of_a_durable_subscription():
         assert found == [str(i) for i in range(begin, 43)] + ["after"]
 
 
-def test_what_was_not_surely_received_comes_again(gateway):
+def test_G10_what_was_not_surely_received_comes_again(gateway):
     """The session ends without a word from its client: its last answers may
     never have arrived, so their stanzas are repeated, with the same ids."""
     bare = f"bob@{DOMAIN}"
