@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 
+#include "bosh/grant.h"
 #include "bosh/position.h"
 #include "bosh/stream.h"
 #include "common/base/log.h"
@@ -53,7 +54,11 @@ client_arm(struct client *client)
 {
 	int64_t now = loop_now_ms(client->gateway->loop);
 	int64_t due = session_deadline(client->session);
+	int64_t grant_due = grant_deadline(client);
 	struct timeval wait;
+
+	if (grant_due < due)
+		due = grant_due;
 
 	/* Deadlines mostly move away: the timer that is set may fire early. */
 	if (due >= client->timer_at)
@@ -88,6 +93,7 @@ client_timer_cb(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	int64_t now = loop_now_ms(client->gateway->loop);
 
 	client->timer_at = INT64_MAX;
+	grant_expire(client);
 	if (now >= session_deadline(client->session))
 		session_timeout(client->session, now);
 	if (!session_is_over(client->session))

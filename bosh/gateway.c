@@ -7,6 +7,7 @@
 #include <event2/event.h>
 
 #include "bosh/client.h"
+#include "bosh/grant.h"
 #include "bosh/position.h"
 #include "bosh/stream.h"
 #include "common/base/crypto.h"
@@ -118,12 +119,17 @@ gateway_unref(struct gateway *gateway)
 void
 gateway_reload(struct gateway *gateway, const struct conf *conf)
 {
-	if (strcmp(conf->bosh.domain, gateway->conf->bosh.domain) == 0)
-		gateway->conf = conf;
-	else
+	struct client *client, *next;
+
+	if (strcmp(conf->bosh.domain, gateway->conf->bosh.domain) != 0) {
 		log_warn("bosh.reload", "domain=%s reason=%s",
 		    LOGQ(conf->bosh.domain),
 		    "\"a new domain needs a restart\"");
+		return;
+	}
+	gateway->conf = conf;
+	MAP_FOREACH(client, next, gateway->clients)
+		grant_renew(client, conf);
 }
 
 struct loop *

@@ -167,18 +167,8 @@ listen_may_subscribe(void *peer, const struct jid *jid UNUSED,
 {
 	const struct client *client = peer;
 
-	switch (conf_class(client->gateway->conf, channel)->subscribe) {
-	case ACCESS_ANYONE:
-		return true;
-	case ACCESS_TOKEN:
-		return client->grant != NULL &&
-		    (client->grant->expires_ms == 0 ||
-		        client->grant->expires_ms > clock_wall_ms()) &&
-		    auth_may_subscribe(client->grant, channel);
-	case ACCESS_NONE:
-		break;
-	}
-	return false;
+	return auth_user_may_subscribe(client->gateway->conf, client->grant,
+	    channel, clock_wall_ms());
 }
 
 const struct service_ops stream_service_ops = { listen_ref, listen_unref,

@@ -172,6 +172,8 @@ auth_may(const struct conf_strings *patterns, const char *channel)
 bool
 auth_may_publish(const struct auth_grant *grant, const char *channel)
 {
+	if (grant->user != NULL)
+		return auth_may(&grant->user->publish, channel);
 	return grant->token == NULL ||
 	    auth_may(&grant->token->publish, channel);
 }
@@ -179,6 +181,47 @@ auth_may_publish(const struct auth_grant *grant, const char *channel)
 bool
 auth_may_subscribe(const struct auth_grant *grant, const char *channel)
 {
+	if (grant->user != NULL)
+		return auth_may(&grant->user->subscribe, channel);
 	return grant->token == NULL ||
 	    auth_may(&grant->token->subscribe, channel);
+}
+
+bool
+auth_is_over(const struct auth_grant *grant, int64_t now_ms)
+{
+	return grant->expires_ms != 0 && grant->expires_ms <= now_ms;
+}
+
+static bool
+auth_user_may(enum conf_access access, const struct auth_grant *grant,
+    const char *channel, int64_t now_ms,
+    bool (*may)(const struct auth_grant *, const char *))
+{
+	switch (access) {
+	case ACCESS_ANYONE:
+		return true;
+	case ACCESS_TOKEN:
+		return grant != NULL && !auth_is_over(grant, now_ms) &&
+		    may(grant, channel);
+	case ACCESS_NONE:
+		break;
+	}
+	return false;
+}
+
+bool
+auth_user_may_publish(const struct conf *conf, const struct auth_grant *grant,
+    const char *channel, int64_t now_ms)
+{
+	return auth_user_may(conf_class(conf, channel)->publish, grant, channel,
+	    now_ms, auth_may_publish);
+}
+
+bool
+auth_user_may_subscribe(const struct conf *conf, const struct auth_grant *grant,
+    const char *channel, int64_t now_ms)
+{
+	return auth_user_may(conf_class(conf, channel)->subscribe, grant,
+	    channel, now_ms, auth_may_subscribe);
 }

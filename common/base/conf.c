@@ -409,3 +409,14 @@ conf_token(const struct conf *conf, const char *name)
 			return &conf->tokens[i];
 	return NULL;
 }
+
+const struct conf_user *
+conf_user(const struct conf *conf, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < conf->n_users; i++)
+		if (strcmp(conf->users[i].name, name) == 0)
+			return &conf->users[i];
+	return NULL;
+}

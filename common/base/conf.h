@@ -145,6 +145,16 @@ struct conf_token {
 	struct conf_strings subscribe; /* channel patterns; {"*"} */
 };
 
+/* One who may log in over BOSH and do nothing else. */
+struct conf_user {
+	char *name;
+	char *password;   /* NULL: its hash is known alone */
+	char *scram_sha1; /* auth_scram.h; NULL: none */
+	char *scram_sha256;
+	struct conf_strings publish;   /* channel patterns; {} */
+	struct conf_strings subscribe; /* channel patterns; {"*"} */
+};
+
 struct conf {
 	char *file; /* NULL: built-in defaults */
 	enum log_level log_level;
@@ -158,6 +168,8 @@ struct conf {
 	size_t n_classes;
 	struct conf_token *tokens;
 	size_t n_tokens;
+	struct conf_user *users;
+	size_t n_users;
 };
 
 /*
@@ -174,6 +186,7 @@ void conf_free(struct conf *conf);
 const struct conf_class *conf_class(const struct conf *conf,
     const char *channel);
 const struct conf_token *conf_token(const struct conf *conf, const char *name);
+const struct conf_user *conf_user(const struct conf *conf, const char *name);
 
 /* The command line that all daemons share: -c FILE, --set a.b=c, --version,
  * --help (usage is printed for it).  Ends the process on --help, --version, a

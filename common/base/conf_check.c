@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/base/auth.h"
+#include "common/base/auth_scram.h"
 #include "common/base/conf_load.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
@@ -101,6 +102,50 @@ conf_check_token(struct conf_loader *l, size_t n)
 }
 
 static void
+conf_check_scram(struct conf_loader *l, size_t n, const char *option,
+    enum crypto_hash hash, const char *text)
+{
+	struct auth_scram scram;
+
+	if (text != NULL && !auth_scram_parse(hash, text, &scram))
+		conf_fault(l, conf_check_at(l, "user", n, option),
+		    "%s: must be ITERATIONS:SALT:STORED-KEY:SERVER-KEY, %d to "
+		    "%d iterations and the rest in base64, as `waft user` "
+		    "makes it",
+		    option, AUTH_SCRAM_MIN, AUTH_SCRAM_MAX);
+}
+
+static void
+conf_check_user(struct conf_loader *l, size_t n)
+{
+	const struct conf_user *u = &l->conf->users[n];
+	const struct conf_place *at = &conf_loader_opened(l, "user", n)->at;
+
+	if (!text_is_channel(u->name, strlen(u->name)) ||
+	    strpbrk(u->name, "\"&'/:<>@ ") != NULL)
+		conf_fault(l, at,
+		    "user \"%s\": a name is 1 to 255 bytes without control "
+		    "characters, spaces and \"&'/:<>@",
+		    u->name);
+	if (conf_token(l->conf, u->name) != NULL)
+		conf_fault(l, at, "user \"%s\": there is a token of that name",
+		    u->name);
+	conf_check_once(l, "user", n, "password", "password-file");
+	conf_check_once(l, "user", n, "password", "scram-sha-256");
+	conf_check_once(l, "user", n, "password-file", "scram-sha-256");
+	if (u->password == NULL && u->scram_sha256 == NULL)
+		conf_fault(l, at,
+		    "user \"%s\" needs a password, a password-file or "
+		    "scram-sha-256",
+		    u->name);
+	else if (u->password != NULL && u->scram_sha1 != NULL)
+		conf_fault(l, conf_check_at(l, "user", n, "scram-sha-1"),
+		    "scram-sha-1: it is made from the password");
+	conf_check_scram(l, n, "scram-sha-256", CRYPTO_SHA256, u->scram_sha256);
+	conf_check_scram(l, n, "scram-sha-1", CRYPTO_SHA1, u->scram_sha1);
+}
+
+static void
 conf_check_control(struct conf_loader *l, const char *section, size_t n,
     const char *address)
 {
@@ -163,6 +208,8 @@ conf_check(struct conf_loader *l)
 	}
 	for (i = 0; i < conf->n_tokens; i++)
 		conf_check_token(l, i);
+	for (i = 0; i < conf->n_users; i++)
+		conf_check_user(l, i);
 	for (i = 0; i < conf->n_classes; i++)
 		if (*conf->classes[i].pattern == '\0')
 			conf_fault(l, &conf_loader_opened(l, "channels", i)->at,

@@ -54,6 +54,9 @@ const struct conf_section conf_sections[] = {
 	TITLED("token", "NAME", tokens, n_tokens, conf_token, name,
 	    "One who may call the control API, publish or log in over BOSH; "
 	    "NAME is its realm, its user, and its JWT's iss"),
+	TITLED("user", "LOGIN", users, n_users, conf_user, name,
+	    "One who may log in over BOSH and do nothing else; LOGIN is the "
+	    "part of the JID before the @"),
 	{ NULL, NULL, 0, 0, 0, 0, NULL }
 };
 
@@ -70,6 +73,7 @@ const struct conf_section conf_sections[] = {
 #define CONTROL_ROW(...)   ROW("control", conf_control, __VA_ARGS__)
 #define CLASS_ROW(...)     ROW("channels", conf_class, __VA_ARGS__)
 #define TOKEN_ROW(...)     ROW("token", conf_token, __VA_ARGS__)
+#define USER_ROW(...)      ROW("user", conf_user, __VA_ARGS__)
 
 /* clang-format off */
 const struct conf_option conf_options[] = {
@@ -251,6 +255,22 @@ const struct conf_option conf_options[] = {
 	    "Patterns of channels it may publish to"),
 	TOKEN_ROW(subscribe, "subscribe", CONF_TEXTS, "*", 0, 0, NULL,
 	    "Patterns of channels it may listen on"),
+
+	USER_ROW(password, "password", CONF_TEXT, NULL, 0, 0, NULL,
+	    "This, password-file or scram-sha-256 is required"),
+	USER_ROW(password, "password-file", CONF_SECRET_FILE, NULL, 0, 0, NULL,
+	    "File that holds the password; a final newline does not count"),
+	USER_ROW(scram_sha256, "scram-sha-256", CONF_TEXT, NULL, 0, 0, NULL,
+	    "In place of a password what proves it: "
+	    "ITERATIONS:SALT:STORED-KEY:SERVER-KEY, as `waft user` makes it"),
+	USER_ROW(scram_sha1, "scram-sha-1", CONF_TEXT, NULL, 0, 0, NULL,
+	    "The same for clients that have SCRAM-SHA-1 alone"),
+	USER_ROW(publish, "publish", CONF_TEXTS, NULL, 0, 0, NULL,
+	    "Patterns of channels whose class says publish = token that it "
+	    "may publish to"),
+	USER_ROW(subscribe, "subscribe", CONF_TEXTS, "*", 0, 0, NULL,
+	    "Patterns of channels whose class says subscribe = token that it "
+	    "may listen on"),
 
 	{ NULL, NULL, CONF_TEXT, 0, 0, NULL, 0, 0, NULL, NULL }
 };

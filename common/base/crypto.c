@@ -82,10 +82,46 @@ void
 crypto_hmac_sha256(const void *key, size_t key_len, const void *data,
     size_t len, unsigned char out[32])
 {
+	crypto_hmac(CRYPTO_SHA256, key, key_len, data, len, out);
+}
+
+static EVP_MD *
+crypto_md(enum crypto_hash hash)
+{
 	crypto_need();
-	if (HMAC(crypto.sha256, key_len == 0 ? "" : key, (int)key_len, data,
+	return hash == CRYPTO_SHA1 ? crypto.sha1 : crypto.sha256;
+}
+
+size_t
+crypto_hash_len(enum crypto_hash hash)
+{
+	return hash == CRYPTO_SHA1 ? 20 : 32;
+}
+
+void
+crypto_hash(enum crypto_hash hash, const void *data, size_t len,
+    unsigned char *out)
+{
+	crypto_digest(crypto_md(hash), data, len, out);
+}
+
+void
+crypto_hmac(enum crypto_hash hash, const void *key, size_t key_len,
+    const void *data, size_t len, unsigned char *out)
+{
+	if (HMAC(crypto_md(hash), key_len == 0 ? "" : key, (int)key_len, data,
 	        len, out, NULL) == NULL)
 		fatal(EX_SOFTWARE, "crypto.hmac", "");
+}
+
+void
+crypto_pbkdf2(enum crypto_hash hash, const char *password, size_t len,
+    const void *salt, size_t salt_len, int iterations, unsigned char *out)
+{
+	if (PKCS5_PBKDF2_HMAC(password, (int)len, salt, (int)salt_len,
+	        iterations, crypto_md(hash), (int)crypto_hash_len(hash),
+	        out) != 1)
+		fatal(EX_SOFTWARE, "crypto.pbkdf2", "");
 }
 
 bool

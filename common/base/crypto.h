@@ -15,6 +15,22 @@ void crypto_sha1(const void *data, size_t len, unsigned char out[20]);
 void crypto_sha256(const void *data, size_t len, unsigned char out[32]);
 void crypto_hmac_sha256(const void *key, size_t key_len, const void *data,
     size_t len, unsigned char out[32]);
+
+enum crypto_hash {
+	CRYPTO_SHA1,
+	CRYPTO_SHA256
+};
+#define CRYPTO_HASH_MAX 32 /* bytes of the longest */
+
+size_t crypto_hash_len(enum crypto_hash hash);
+void crypto_hash(enum crypto_hash hash, const void *data, size_t len,
+    unsigned char *out);
+void crypto_hmac(enum crypto_hash hash, const void *key, size_t key_len,
+    const void *data, size_t len, unsigned char *out);
+/* PBKDF2 (RFC 8018 §5.2): one block, crypto_hash_len() bytes. */
+void crypto_pbkdf2(enum crypto_hash hash, const char *password, size_t len,
+    const void *salt, size_t salt_len, int iterations, unsigned char *out);
+
 /* Constant time in the contents; lengths may show. */
 bool crypto_equal(const void *a, size_t a_len, const void *b, size_t b_len);
 

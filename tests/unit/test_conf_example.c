@@ -169,11 +169,14 @@ TEST(the_example_loads_and_changes_nothing)
 			buf_adds(&live, "secret = x\n");
 		if (strncmp(line, "#token", 6) == 0)
 			buf_adds(&live, "secret = x\n");
+		if (strncmp(line, "#user", 5) == 0)
+			buf_adds(&live, "password = x\n");
 	}
 	full = load_set(live.data, NULL, 0);
 	assert_same_values(plain, full);
 	assert_int_equal(full->n_components, 1);
 	assert_int_equal(full->n_tokens, 1);
+	assert_int_equal(full->n_users, 1);
 	assert_int_equal(full->n_classes, 2);
 	assert_memory_equal(&full->classes[0].history_items,
 	    &plain->classes[0].history_items,
