@@ -81,7 +81,7 @@ body_set_version(struct body *body, struct slice value)
 	if (dot == NULL)
 		return;
 	head = (size_t)(dot - value.p);
-	if (!text_to_u64(value.p, head, 999, &major) ||
+	if (!text_to_u64(value.p, head, 999, &major) || major == 0 ||
 	    !text_to_u64(dot + 1, value.len - head - 1, 999, &minor))
 		return;
 	body->has_ver = true;
@@ -455,8 +455,10 @@ body_open_created(struct buf *out, const struct body_created *created)
 	body_add_number(out, "hold", (uint64_t)created->hold);
 	body_add_number(out, "requests", (uint64_t)created->requests);
 	body_add_seconds(out, "inactivity", created->inactivity_ms);
-	body_add_seconds(out, "polling", created->polling_ms);
-	body_add_seconds(out, "maxpause", created->max_pause_ms);
+	if (created->polling_ms > 0)
+		body_add_seconds(out, "polling", created->polling_ms);
+	if (created->max_pause_ms > 0)
+		body_add_seconds(out, "maxpause", created->max_pause_ms);
 	if (created->has_ver) {
 		BODY_ADD(out, " ver='1.");
 		buf_addu(out,

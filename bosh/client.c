@@ -116,6 +116,7 @@ client_set(struct client *client, const struct body *body)
 	    body->hold < conf->max_hold ? (int)body->hold :
 	                                  conf->max_hold;
 	opts.acks = body->has_ack && body->ack == 1;
+	opts.keys = body->newkey.p != NULL;
 	client->created = body->rid;
 	client->wait_ms = opts.wait_ms;
 	client->acks = opts.acks;

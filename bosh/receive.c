@@ -143,11 +143,11 @@ receive_repeats_too_often(struct session_slot *slot, int64_t now)
 }
 
 static uint64_t
-receive_key_mark(const struct body *body)
+receive_key_mark(const struct session *session, const struct body *body)
 {
 	uint64_t mark;
 
-	if (body->key.p == NULL)
+	if (!session->keys || body->key.p == NULL)
 		return 0;
 	mark = crypto_siphash(body->key.p, body->key.len);
 	return mark == 0 ? 1 : mark;
@@ -159,7 +159,7 @@ static void
 receive_repeat(struct session *session, struct session_slot *slot,
     const struct body *body, void *transport, int64_t now)
 {
-	if (slot->key != receive_key_mark(body)) {
+	if (slot->key != receive_key_mark(session, body)) {
 		session_end(session, COND_ITEM_NOT_FOUND, transport,
 		    "repeat with another key");
 		return;
@@ -207,7 +207,7 @@ receive_new(struct session *session, struct body *body, void *transport,
 	slot->rid = body->rid;
 	slot->transport = transport;
 	slot->at = now;
-	slot->key = receive_key_mark(body);
+	slot->key = receive_key_mark(session, body);
 	slot->early = true;
 	slot->extra = body->terminate || body->pause_s > 0;
 	/* §11.  What goes out at the end of this turn is still counted: with

@@ -25,8 +25,9 @@ session_create(const struct session_opts *opts, const struct session_ops *ops,
 
 	if (hold > SESSION_HOLD_MAX)
 		hold = SESSION_HOLD_MAX;
-	/* Cached, held with one to be released, early with one to spare. */
-	while (slots < 3 * ((size_t)hold + 1) + 3)
+	/* Cached, as many pauses between them, held with one to be released,
+	 * early with one to spare. */
+	while (slots < 4 * ((size_t)hold + 1) + 3)
 		slots *= 2;
 	session =
 	    xcalloc(1, sizeof(*session) + slots * sizeof(session->slots[0]));
@@ -35,7 +36,10 @@ session_create(const struct session_opts *opts, const struct session_ops *ops,
 	session->created = opts->rid;
 	session->answered = opts->rid - 1;
 	session->next = opts->rid;
-	session->wait_ms = polling ? 0 : opts->wait_ms;
+	if (!polling)
+		session->wait_ms = opts->wait_ms -
+		    (opts->wait_ms / 4 < SESSION_EARLY_MS ? opts->wait_ms / 4 :
+		                                            SESSION_EARLY_MS);
 	/* A polling client is silent between its polls (§12). */
 	session->inactivity_ms =
 	    opts->inactivity_ms + (polling ? 2 * opts->polling_ms : 0);
@@ -45,6 +49,7 @@ session_create(const struct session_opts *opts, const struct session_ops *ops,
 	session->requests = (uint8_t)(hold + 1);
 	session->mask = (uint8_t)(slots - 1);
 	session->acks = opts->acks;
+	session->keys = opts->keys;
 	session->active_at = now;
 	return session;
 }
@@ -117,19 +122,24 @@ session_cached(const struct session_slot *slot)
 	    (struct slice){ slot->text, slot->text_len };
 }
 
-/* The answer is the last but `requests`: no one may ask for that one now. */
+/* Keeps the last `requests` answers; those to pauses do not count (§14.3), but
+ * are no more than as many. */
 static void
 session_evict(struct session *session)
 {
 	struct session_slot *slot;
-	uint64_t rid;
+	uint64_t rid = session->answered;
+	int kept = 0;
 
-	if (session->answered < session->requests)
-		return;
-	rid = session->answered - session->requests;
-	slot = session_slot(session, rid);
-	if (slot->rid == rid && slot->cached)
-		session_slot_clear(slot);
+	for (int i = 0; i <= 2 * session->requests && rid > 0; i++, rid--) {
+		slot = session_slot(session, rid);
+		if (slot->rid != rid || !slot->cached)
+			continue;
+		if (kept == session->requests || i == 2 * session->requests)
+			session_slot_clear(slot);
+		else
+			kept += !slot->extra;
+	}
 }
 
 /* Text p NULL: the empty body. */

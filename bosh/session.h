@@ -24,6 +24,9 @@
 #include "common/base/text.h"
 
 #define SESSION_HOLD_MAX 4
+/* `wait` is the longest time (§7.1): the answer goes out this much before, or a
+ * quarter of the wait where that is less. */
+#define SESSION_EARLY_MS 250
 /* Repeats of one rid within ten seconds. */
 #define SESSION_REPEATS_MAX 10
 
@@ -70,6 +73,7 @@ struct session_opts {
 	int64_t polling_ms;
 	int64_t max_pause_ms;
 	bool acks; /* the client acknowledges (§9) */
+	bool keys; /* its requests have keys (§15), so must their repeats */
 };
 
 /* Ops is borrowed for the session's life. */

@@ -46,6 +46,7 @@ struct session {
 	uint8_t requests;
 	uint8_t mask; /* slots - 1 */
 	bool acks;
+	bool keys;
 	bool over;
 	bool poll_empty; /* that poll, and its answer, were empty */
 	struct session_slot slots[];

@@ -151,8 +151,14 @@ said(struct record *record, const char *words)
 	buf_reset(&record->log);
 }
 
-static const struct session_opts usual = { FIRST, 60000, 1, 30000, 2000, 120000,
-	false };
+#define OPTS(wait, holds, ...)                                \
+	{                                                     \
+		.rid = FIRST, .wait_ms = wait, .hold = holds, \
+		.inactivity_ms = 30000, .polling_ms = 2000,   \
+		.max_pause_ms = 120000, __VA_ARGS__           \
+	}
+
+static const struct session_opts usual = OPTS(60000, 1);
 
 /* A session whose creation is answered. */
 static inline void

@@ -133,13 +133,17 @@ test_G5_limits_the_repeats_of_one_rid(void **state UNUSED)
 	record_clear(&record);
 }
 
+static const struct session_opts keyed = OPTS(60000, 1, .keys = true);
+
 static void
 test_F3_wants_the_same_key_for_a_repeat(void **state UNUSED)
 {
 	struct record record;
 	struct body body = request(1);
 
-	begin(&record);
+	record_init(&record, &keyed);
+	receive(&record, 0, 'c', 0);
+	buf_reset(&record.log);
 	record.waiting = 1;
 	body.key = (struct slice){ "k", 1 };
 	receive_body(&record, body, 'a', 0);
@@ -151,8 +155,55 @@ test_F3_wants_the_same_key_for_a_repeat(void **state UNUSED)
 	record_clear(&record);
 }
 
-static const struct session_opts polling = { FIRST, 0, 1, 30000, 2000, 120000,
-	false };
+static void
+test_F2_looks_at_no_key_where_none_was_announced(void **state UNUSED)
+{
+	struct record record;
+	struct body body = request(1);
+
+	begin(&record);
+	body.key = (struct slice){ "k", 1 };
+	receive_body(&record, body, 'a', 0);
+	receive(&record, 1, 'b', 0);
+	said(&record, "apply:1 a! ");
+	offer(&record, 10);
+	body.key = (struct slice){ "other", 5 };
+	receive_body(&record, body, 'd', 0);
+	said(&record, "b=1 d=1 ");
+	record_clear(&record);
+}
+
+/* §14.3: it is the answers to requests that are no pauses that are counted. */
+static void
+test_G3_keeps_as_many_answers_beside_those_to_pauses(void **state UNUSED)
+{
+	struct record record;
+	struct body body;
+
+	begin(&record);
+	for (int n = 1; n <= 7; n++) {
+		record.waiting = n;
+		body = request(n);
+		body.pause_s = n == 2 || n == 4 || n == 5 ? 100 : -1;
+		receive_body(&record, body, 'a', n);
+		session_flush(record.session, n);
+		if (n == 4) {
+			buf_reset(&record.log);
+			receive(&record, 1, 'b', n);
+			receive(&record, 2, 'd', n);
+			receive(&record, 3, 'e', n);
+			said(&record, "b=1 d=0 e=3 ");
+		}
+	}
+	buf_reset(&record.log);
+	receive(&record, 6, 'd', 8);
+	said(&record, "d=6 ");
+	receive(&record, 3, 'e', 8);
+	said(&record, "e#item-not-found over:rid outside the window ");
+	record_clear(&record);
+}
+
+static const struct session_opts polling = OPTS(0, 1);
 
 static void
 test_H13_answers_polls_at_once(void **state UNUSED)
@@ -202,6 +253,10 @@ main(void)
 		cmocka_unit_test(test_H10_does_not_count_dead_transports),
 		cmocka_unit_test(test_G5_limits_the_repeats_of_one_rid),
 		cmocka_unit_test(test_F3_wants_the_same_key_for_a_repeat),
+		cmocka_unit_test(
+		    test_F2_looks_at_no_key_where_none_was_announced),
+		cmocka_unit_test(
+		    test_G3_keeps_as_many_answers_beside_those_to_pauses),
 		cmocka_unit_test(test_H13_answers_polls_at_once),
 		cmocka_unit_test(test_H14_ends_on_empty_polls_in_a_row),
 	};

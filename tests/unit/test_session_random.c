@@ -65,7 +65,7 @@ naive_flush(struct naive *naive, int64_t now)
 		} else if (naive->waiting > 0) {
 			naive_answer(naive, n, naive->waiting);
 			naive->waiting = 0;
-		} else if (next > n + 1 || now >= naive->at[n] + 60000)
+		} else if (next > n + 1 || now >= naive->at[n] + 59750)
 			naive_answer(naive, n, 0);
 		else
 			return;
