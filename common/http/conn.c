@@ -56,6 +56,7 @@ conn_close(struct conn *conn)
 	conn->server->n_conns--;
 	stat_add(&http_connections, -1);
 	conn_abort(conn);
+	conn_upgraded_gone(conn);
 	loop_defer_cancel(conn->server->opts.loop, &conn->flush);
 	conn_partial_free(conn);
 	conn_drop_out(conn);
@@ -91,6 +92,7 @@ conn_ended(struct conn *conn)
 	conn->no_more = true;
 	conn_partial_free(conn);
 	conn_abort(conn);
+	conn_upgraded_gone(conn);
 }
 
 /* ---- bytes in and out ----------------------------------------------------
@@ -124,6 +126,7 @@ bool
 conn_write(struct conn *conn)
 {
 	struct out *out = conn->out;
+	bool was_blocked = conn->blocked;
 	ssize_t n;
 
 	while (out != NULL && out->sent < out->len) {
@@ -143,6 +146,8 @@ conn_write(struct conn *conn)
 			server_wait(conn, CONN_WAIT_IDLE);
 	}
 	conn_drop_out(conn);
+	if (was_blocked && conn->upgrade != NULL)
+		conn->upgrade->ops->drained(conn->upgrade);
 	return true;
 }
 
@@ -248,6 +253,9 @@ conn_waits_for(const struct conn *conn)
 		return CONN_WAIT_LINGER;
 	if (conn->blocked)
 		return CONN_WAIT_IDLE;
+	if (conn->upgrade != NULL)
+		return conn->upgrade->settled ? CONN_WAIT_UPGRADED :
+		                                CONN_WAIT_REQUEST;
 	if (conn->partial != NULL && !conn->stalled)
 		return CONN_WAIT_REQUEST;
 	if (conn->n_exchanges == 0 && conn->out == NULL)
@@ -258,7 +266,8 @@ conn_waits_for(const struct conn *conn)
 static bool
 conn_is_idle(const struct conn *conn)
 {
-	return conn->n_exchanges == 0 && conn->partial == NULL;
+	return conn->n_exchanges == 0 && conn->partial == NULL &&
+	    conn->upgrade == NULL;
 }
 
 /* After anything happened to it: the next thing to wait for, or the end. */
@@ -290,6 +299,11 @@ conn_settle(struct conn *conn)
 void
 conn_expire(struct conn *conn, enum conn_wait wait)
 {
+	if (conn->upgrade != NULL && !conn->blocked) {
+		conn->upgrade->ops->late(conn->upgrade);
+		conn_settle(conn);
+		return;
+	}
 	if (wait == CONN_WAIT_REQUEST) {
 		conn_refuse(conn, 408, "the request took too long");
 		conn_settle(conn);

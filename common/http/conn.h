@@ -40,6 +40,7 @@ struct http_server_opts {
 	struct loop *loop;
 	const struct conf_http *limits; /* borrowed for the server's life */
 	uint64_t max_body;              /* 413 past it */
+	int64_t upgraded_ms;            /* silence of one that has left HTTP */
 	bool reuse_port;                /* several workers share the address */
 	exchange_fn *handle;
 	void *arg;

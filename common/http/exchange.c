@@ -69,7 +69,7 @@ conn_flush_soon(struct conn *conn)
 
 /* A peer that does not read costs itself its connection; but one answer may be
  * larger than the limit when it is alone. */
-static bool
+bool
 conn_has_room(struct conn *conn, size_t size)
 {
 	uint64_t max = conn->server->opts.limits->write_queue;
@@ -103,7 +103,7 @@ conn_continue(struct conn *conn)
 	conn_flush_soon(conn);
 }
 
-static void
+void
 conn_closes(struct conn *conn)
 {
 	conn->closing = true;

@@ -29,6 +29,8 @@ conn_refuse(struct conn *conn, int status, const char *why)
 bool
 conn_may_parse(const struct conn *conn)
 {
+	if (conn->upgrade != NULL)
+		return true;
 	return !conn->no_more && !conn->gone && !conn->blocked &&
 	    conn->n_exchanges < conn->server->opts.limits->pipeline_max;
 }
@@ -194,6 +196,18 @@ conn_more_chunks(struct conn *conn, char *data, size_t len)
 	return used;
 }
 
+/* Returns the bytes taken; 0: it wants more. */
+static size_t
+conn_take(struct conn *conn, char *data, size_t len)
+{
+	if (conn->upgrade != NULL) {
+		conn_upgraded_read(conn, data, len);
+		return len;
+	}
+	return conn->partial != NULL ? conn_more_chunks(conn, data, len) :
+	                               conn_request(conn, data, len);
+}
+
 static void
 conn_process(struct conn *conn, char *data, size_t len)
 {
@@ -201,9 +215,7 @@ conn_process(struct conn *conn, char *data, size_t len)
 	size_t used;
 
 	while (at < len && conn_may_parse(conn)) {
-		used = conn->partial != NULL ?
-		    conn_more_chunks(conn, data + at, len - at) :
-		    conn_request(conn, data + at, len - at);
+		used = conn_take(conn, data + at, len - at);
 		if (used == 0)
 			break;
 		at += used;

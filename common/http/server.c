@@ -49,6 +49,8 @@ server_wait_ms(const struct http_server *server, enum conn_wait wait)
 		return server->opts.limits->idle_ms;
 	if (wait == CONN_WAIT_REQUEST)
 		return server->opts.limits->request_ms;
+	if (wait == CONN_WAIT_UPGRADED)
+		return server->opts.upgraded_ms;
 	return SERVER_LINGER_MS;
 }
 

@@ -2,7 +2,7 @@
  * The inside of the HTTP server, for its own files only: server.c (listening,
  * accepting, time), conn.c (a connection's life and what it waits for),
  * request.c (from bytes to requests), exchange.c (the order of answers),
- * reply.c (their bytes).
+ * reply.c (their bytes), upgrade.c (what has left HTTP).
  *
  * What always holds: a user's function (handler, abort) is called from an
  * event, a timer or LOOP_FLUSH, never from inside exchange_reply().  A conn
@@ -19,7 +19,7 @@
 
 #include "common/base/list.h"
 #include "common/base/stat.h"
-#include "common/http/conn.h"
+#include "common/http/upgrade.h"
 
 /* Bytes to be written, of one connection or of an answer that waits its turn.
  */
@@ -45,9 +45,10 @@ struct partial {
 /* What a conn is waiting for, with the server's queue of that kind: each is in
  * order of its deadlines because the wait is the same for all. */
 enum conn_wait {
-	CONN_WAIT_IDLE,    /* next request, or the peer to read */
-	CONN_WAIT_REQUEST, /* rest of a request */
-	CONN_WAIT_LINGER,  /* peer's end after our last answer */
+	CONN_WAIT_IDLE,     /* next request, or the peer to read */
+	CONN_WAIT_REQUEST,  /* rest of a request */
+	CONN_WAIT_LINGER,   /* peer's end after our last answer */
+	CONN_WAIT_UPGRADED, /* anything at all from who has left HTTP */
 	CONN_WAITS,
 	CONN_WAIT_NONE = CONN_WAITS
 };
@@ -77,7 +78,8 @@ struct conn {
 	struct exchanges exchanges; /* unanswered or not yet in turn */
 	struct out *out;
 	struct partial *partial;
-	size_t kept; /* bytes of answers that wait their turn */
+	struct upgrade *upgrade; /* it has left HTTP */
+	size_t kept;             /* bytes of answers that wait their turn */
 	int fd;
 	int n_exchanges;
 	short watched; /* libevent flags now set */
@@ -141,6 +143,10 @@ void conn_continue(struct conn *conn);
 void conn_flush_soon(struct conn *conn);
 /* Bytes of answers that the socket has not taken. */
 size_t conn_unsent(const struct conn *conn);
+/* Whether so many more may wait for the socket; else it is cut. */
+bool conn_has_room(struct conn *conn, size_t size);
+/* What is in out is the last. */
+void conn_closes(struct conn *conn);
 
 /* ---- request.c ------------------------------------------------------- */
 
@@ -174,6 +180,12 @@ void conn_break(struct conn *conn);
  * is already answered it may still read. */
 void conn_ended(struct conn *conn);
 void conn_partial_free(struct conn *conn);
+
+/* ---- upgrade.c ------------------------------------------------------- */
+
+void conn_upgraded_read(struct conn *conn, char *data, size_t len);
+/* Tells the owner, if there is one. */
+void conn_upgraded_gone(struct conn *conn);
 
 /* ---- reply.c --------------------------------------------------------- */
 
