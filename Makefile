@@ -112,9 +112,11 @@ check-asan:
 	@$(MAKE) --no-print-directory $(ASAN) tests
 	@/usr/bin/python3 tests/check.py build-asan unit stress wire interop
 
-# Every parser under libFuzzer, FUZZ_SECONDS each; what it finds new stays in
-# build-fuzz/corpus, a crash in build-fuzz.  Needs clang.
+# Every parser under libFuzzer, FUZZ_SECONDS each (FUZZ_OTHERS those that are not
+# the gateway's); what it finds new stays in build-fuzz/corpus, a crash in
+# build-fuzz.  Needs clang.
 FUZZ_SECONDS ?= 60
+FUZZ_OTHERS ?= $(FUZZ_SECONDS)
 FUZZ = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o \
     $(foreach p,$(PROGRAMS),$(B)/lib$(p).a) $(B)/libwaft.a
@@ -126,7 +128,7 @@ fuzz:
 	@$(MAKE) --no-print-directory B=build-fuzz CC=clang HARDEN=-fPIE \
 	    CFLAGS="-O1 -g -fno-omit-frame-pointer" \
 	    SANITIZE="-fsanitize=fuzzer-no-link,address,undefined" fuzz-programs
-	@sh tests/fuzz/run.sh build-fuzz $(FUZZ_SECONDS)
+	@sh tests/fuzz/run.sh build-fuzz $(FUZZ_SECONDS) $(FUZZ_OTHERS)
 
 # A minimal Debian 12, this commit inside it, the README's commands.
 fresh:

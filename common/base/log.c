@@ -122,6 +122,7 @@ log_write(const char *line, size_t len)
 		continue;
 }
 
+PRINTF_LIKE(3, 0)
 static void
 log_line(enum log_level level, const char *event, const char *fmt, va_list args)
 {
