@@ -27,13 +27,16 @@ struct program {
 	struct relay *relay;
 	struct web **webs;
 	_Atomic int undrained;
-	struct buf addresses; /* where it listens, separated by commas */
+	/* Where it listens, separated by commas. */
+	struct buf addresses;
+	struct buf tls_addresses;
 };
 
 /* What one worker is to do, posted to it. */
 struct main_post {
 	struct daemon *daemon;
 	const struct conf *conf;
+	struct tls *tls; /* counted; NULL: as before */
 	int index;
 };
 
@@ -57,7 +60,8 @@ main_setup(struct daemon *daemon)
 
 /* All workers listen on one address; port 0 is chosen by the first of them. */
 static int
-main_listen(struct daemon *daemon, const char *address)
+main_listen(struct daemon *daemon, const char *address, struct tls *tls,
+    struct buf *addresses)
 {
 	struct program *program = daemon->arg;
 	const char *colon = strrchr(address, ':'), *why;
@@ -65,7 +69,7 @@ main_listen(struct daemon *daemon, const char *address)
 	int port;
 
 	for (int i = 0; i < daemon->n_workers; i++) {
-		port = web_listen(program->webs[i], actual, &why);
+		port = web_listen(program->webs[i], actual, tls, &why);
 		if (port == 0) {
 			log_error("bosh.listen", "address=%s reason=%s",
 			    LOGQ(actual), LOGQ(why));
@@ -78,11 +82,61 @@ main_listen(struct daemon *daemon, const char *address)
 			    address, port);
 		}
 	}
-	if (program->addresses.len > 0)
-		buf_addc(&program->addresses, ',');
-	buf_adds(&program->addresses, actual);
+	if (addresses->len > 0)
+		buf_addc(addresses, ',');
+	buf_adds(addresses, actual);
 	free(actual);
 	return 0;
+}
+
+static int
+main_listen_all(struct daemon *daemon, const struct conf_strings *listen,
+    struct tls *tls, struct buf *addresses)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < listen->count && status == 0; i++)
+		status = main_listen(daemon, listen->list[i], tls, addresses);
+	return status;
+}
+
+/* The certificates of the configuration; NULL when they are not good. */
+static struct tls *
+main_load_tls(const struct conf *conf)
+{
+	struct buf faults, warnings;
+	struct tls *tls;
+
+	buf_init(&faults, 0);
+	buf_init(&warnings, 0);
+	tls = tls_create(conf, &faults, &warnings);
+	if (warnings.len > 0)
+		log_warn("tls.certificate", "why=%s",
+		    log_quote(warnings.data, warnings.len));
+	if (tls == NULL)
+		log_error("tls.certificate", "why=%s",
+		    log_quote(faults.data, faults.len));
+	buf_clear(&faults);
+	buf_clear(&warnings);
+	return tls;
+}
+
+static int
+main_listen_tls(struct daemon *daemon)
+{
+	const struct conf_strings *listen = &daemon->conf->bosh.tls_listen;
+	struct program *program = daemon->arg;
+	struct tls *tls;
+	int status;
+
+	if (listen->count == 0)
+		return 0;
+	tls = main_load_tls(daemon->conf);
+	if (tls == NULL)
+		return EX_CONFIG;
+	status = main_listen_all(daemon, listen, tls, &program->tls_addresses);
+	tls_unref(tls);
+	return status;
 }
 
 static int
@@ -98,6 +152,7 @@ main_start(struct daemon *daemon)
 	program->webs =
 	    xcalloc((size_t)daemon->n_workers, sizeof(program->webs[0]));
 	buf_init(&program->addresses, 0);
+	buf_init(&program->tls_addresses, 0);
 	for (int i = 0; i < daemon->n_workers; i++) {
 		worker = daemon->workers[i];
 		program->webs[i] =
@@ -105,12 +160,8 @@ main_start(struct daemon *daemon)
 		worker_follow(worker, store_newest(daemon->store),
 		    gateway_entry, program->relay->gateways[i]);
 	}
-	for (size_t i = 0; i < listen->count; i++) {
-		status = main_listen(daemon, listen->list[i]);
-		if (status != 0)
-			return status;
-	}
-	return 0;
+	status = main_listen_all(daemon, listen, NULL, &program->addresses);
+	return status != 0 ? status : main_listen_tls(daemon);
 }
 
 static void
@@ -118,7 +169,10 @@ main_ports(struct daemon *daemon, struct buf *line)
 {
 	struct program *program = daemon->arg;
 
-	buf_addf(line, " http=%s", program->addresses.data);
+	if (program->addresses.len > 0)
+		buf_addf(line, " http=%s", program->addresses.data);
+	if (program->tls_addresses.len > 0)
+		buf_addf(line, " https=%s", program->tls_addresses.data);
 }
 
 static void
@@ -158,13 +212,14 @@ main_drain_worker(void *arg)
 }
 
 static void
-main_post(struct daemon *daemon, loop_fn *fn)
+main_post(struct daemon *daemon, loop_fn *fn, struct tls *tls)
 {
 	struct main_post *post;
 
 	for (int i = 0; i < daemon->n_workers; i++) {
 		post = xmalloc(sizeof(*post));
-		*post = (struct main_post){ daemon, daemon->conf, i };
+		*post = (struct main_post){ daemon, daemon->conf,
+			tls == NULL ? NULL : tls_ref(tls), i };
 		loop_post(worker_loop(daemon->workers[i]), fn, post);
 	}
 }
@@ -175,7 +230,7 @@ main_drain(struct daemon *daemon)
 	struct program *program = daemon->arg;
 
 	atomic_store(&program->undrained, daemon->n_workers);
-	main_post(daemon, main_drain_worker);
+	main_post(daemon, main_drain_worker, NULL);
 }
 
 static void
@@ -185,13 +240,23 @@ main_reload_worker(void *arg)
 	struct program *program = post->daemon->arg;
 
 	gateway_reload(program->relay->gateways[post->index], post->conf);
+	if (post->tls != NULL)
+		web_set_tls(program->webs[post->index], post->tls);
+	tls_unref(post->tls);
 	free(post);
 }
 
 static void
 main_reload(struct daemon *daemon)
 {
-	main_post(daemon, main_reload_worker);
+	struct program *program = daemon->arg;
+	struct tls *tls = NULL;
+
+	/* Bad ones are said, and the old ones stay. */
+	if (program->tls_addresses.len > 0)
+		tls = main_load_tls(daemon->conf);
+	main_post(daemon, main_reload_worker, tls);
+	tls_unref(tls);
 }
 
 static void
@@ -212,6 +277,7 @@ main_stop(struct daemon *daemon)
 	relay_free(program->relay);
 	free(program->webs);
 	buf_clear(&program->addresses);
+	buf_clear(&program->tls_addresses);
 }
 
 int

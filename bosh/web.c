@@ -196,12 +196,14 @@ web_create(struct gateway *gateway)
 }
 
 int
-web_listen(struct web *web, const char *address, const char **why)
+web_listen(struct web *web, const char *address, struct tls *tls,
+    const char **why)
 {
 	struct http_server_opts opts = { .loop = web->gateway->loop,
 		.limits = &web->conf->http,
 		.max_body = web->conf->bosh.max_body,
 		.reuse_port = true,
+		.tls = tls,
 		.handle = web_handle,
 		.arg = web };
 	struct http_server *server;
@@ -215,6 +217,14 @@ web_listen(struct web *web, const char *address, const char **why)
 		return 0;
 	web->servers[web->n_servers++] = server;
 	return http_server_port(server);
+}
+
+void
+web_set_tls(struct web *web, struct tls *tls)
+{
+	for (int i = 0; i < web->n_servers; i++)
+		if (http_server_has_tls(web->servers[i]))
+			http_server_set_tls(web->servers[i], tls);
 }
 
 void

@@ -8,13 +8,17 @@
 #include <stdbool.h>
 
 #include "bosh/gateway.h"
+#include "common/http/tls.h"
 
 struct web;
 
 struct web *web_create(struct gateway *gateway);
-/* Listens on one more address; 0 and *why (static) when it cannot, else the
- * port. */
-int web_listen(struct web *web, const char *address, const char **why);
+/* Listens on one more address, by TLS unless that is NULL; 0 and *why (static)
+ * when it cannot, else the port. */
+int web_listen(struct web *web, const char *address, struct tls *tls,
+    const char **why);
+/* Other certificates, for the handshakes to come. */
+void web_set_tls(struct web *web, struct tls *tls);
 void web_drain(struct web *web);
 /* Aborts what is unanswered. */
 void web_free(struct web *web);

@@ -34,6 +34,7 @@ owned 'expat' '^common/base/xml'
 owned 'jansson' '^common/base/json\.h$'
 owned 'confuse' '^common/base/conf'
 owned 'curl/' '^common/fetch/'
-owned 'openssl/' '^common/base/(crypto|auth)'
+owned 'openssl/' '^common/base/(crypto|auth)|^common/http/tls\.c$'
+owned 'zlib' '^common/http/gzip\.c$'
 owned 'stringprep|idna' '^common/xmpp/jid\.c$'
 echo "layers: ok"

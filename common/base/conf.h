@@ -71,6 +71,7 @@ struct conf_component {
 
 struct conf_bosh {
 	struct conf_strings listen;
+	struct conf_strings tls_listen;
 	char *domain;
 	char *control;
 	int workers;    /* 0: as many as processors */
@@ -100,6 +101,15 @@ struct conf_http {
 	int connections_max;  /* 20000 */
 	uint64_t write_queue; /* unsent bytes of one connection; 1M */
 	int pipeline_max;     /* requests of one connection unanswered; 16 */
+	int64_t handshake_ms; /* of TLS; 10s */
+	int handshakes_max;   /* under way in one worker; 1000 */
+};
+
+/* The first serves whoever asks for a name that none of them has. */
+struct conf_certificate {
+	char *name;  /* the section's title */
+	char *chain; /* file: its own certificate, then the intermediate ones */
+	char *key;   /* file */
 };
 
 struct conf_control {
@@ -162,6 +172,8 @@ struct conf {
 	struct conf_http http;
 	struct conf_control control;
 	struct conf_bosh bosh;
+	struct conf_certificate *certificates;
+	size_t n_certificates;
 	struct conf_component *components;
 	size_t n_components;
 	struct conf_class *classes;

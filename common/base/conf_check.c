@@ -101,6 +101,17 @@ conf_check_token(struct conf_loader *l, size_t n)
 		conf_fault(l, at, "token \"%s\": its key %s", t->name, why);
 }
 
+/* What the files hold is for those who speak TLS to judge. */
+static void
+conf_check_certificate(struct conf_loader *l, size_t n)
+{
+	const struct conf_certificate *c = &l->conf->certificates[n];
+
+	if (c->chain == NULL || c->key == NULL)
+		conf_fault(l, &conf_loader_opened(l, "certificate", n)->at,
+		    "certificate \"%s\" needs a chain and a key", c->name);
+}
+
 static void
 conf_check_scram(struct conf_loader *l, size_t n, const char *option,
     enum crypto_hash hash, const char *text)
@@ -170,9 +181,13 @@ conf_check_bosh(struct conf_loader *l)
 			if (!conf_address_is_loopback(b->listen.list[i]))
 				b->assume_secure = false;
 	}
-	if (b->listen.count == 0)
+	if (b->listen.count + b->tls_listen.count == 0)
 		conf_fault(l, conf_check_at(l, "bosh", 0, "listen"),
-		    "listen: needs an address");
+		    "listen: needs an address, or tls-listen does");
+	if (b->tls_listen.count > 0 && l->conf->n_certificates == 0)
+		conf_fault(l, conf_check_at(l, "bosh", 0, "tls-listen"),
+		    "tls-listen: needs a section certificate \"NAME\" { chain "
+		    "= ... key = ... }");
 	conf_check_control(l, "bosh", 0, b->control);
 }
 
@@ -206,6 +221,8 @@ conf_check(struct conf_loader *l)
 		conf_check_control(l, "component", i,
 		    conf->components[i].control);
 	}
+	for (i = 0; i < conf->n_certificates; i++)
+		conf_check_certificate(l, i);
 	for (i = 0; i < conf->n_tokens; i++)
 		conf_check_token(l, i);
 	for (i = 0; i < conf->n_users; i++)

@@ -45,6 +45,10 @@ const struct conf_section conf_sections[] = {
 	TITLED("component", "DOMAIN", components, n_components, conf_component,
 	    domain, "waft-component: the link to the XMPP server (XEP-0114)"),
 	PLAIN("bosh", bosh, "waft-bosh: the public HTTP side"),
+	TITLED("certificate", "LABEL", certificates, n_certificates,
+	    conf_certificate, name,
+	    "A certificate for tls-listen; a client gets the one that has the "
+	    "name it asks for, or the first"),
 	PLAIN("http", http, "Limits of every HTTP connection, public or not"),
 	PLAIN("control", control,
 	    "The control API of each daemon: who may call it, and how much"),
@@ -69,6 +73,7 @@ const struct conf_section conf_sections[] = {
 #define STORE_ROW(...)     ROW("store", conf_store, __VA_ARGS__)
 #define COMPONENT_ROW(...) ROW("component", conf_component, __VA_ARGS__)
 #define BOSH_ROW(...)      ROW("bosh", conf_bosh, __VA_ARGS__)
+#define CERT_ROW(...)      ROW("certificate", conf_certificate, __VA_ARGS__)
 #define HTTP_ROW(...)      ROW("http", conf_http, __VA_ARGS__)
 #define CONTROL_ROW(...)   ROW("control", conf_control, __VA_ARGS__)
 #define CLASS_ROW(...)     ROW("channels", conf_class, __VA_ARGS__)
@@ -134,7 +139,9 @@ const struct conf_option conf_options[] = {
 	    "the subscription, or ignore"),
 
 	BOSH_ROW(listen, "listen", CONF_ADDRESSES, "127.0.0.1:7999", 0, 0, NULL,
-	    "Public addresses"),
+	    "Public addresses, without TLS"),
+	BOSH_ROW(tls_listen, "tls-listen", CONF_ADDRESSES, NULL, 0, 0, NULL,
+	    "Public addresses with TLS; they need a section certificate"),
 	BOSH_ROW(domain, "domain", CONF_DOMAIN, "bosh.localhost", 0, 0, NULL,
 	    "Domain of the JIDs of those who log in over BOSH"),
 	BOSH_ROW(control, "control", CONF_ADDRESS, "127.0.0.1:5561", 0, 0, NULL,
@@ -193,6 +200,17 @@ const struct conf_option conf_options[] = {
 	    "Bytes a connection has not taken; it is closed past them"),
 	HTTP_ROW(pipeline_max, "pipeline-max", CONF_INT, "16", 1, 1024, NULL,
 	    "Unanswered requests of one connection"),
+	HTTP_ROW(handshake_ms, "handshake-timeout", CONF_MS, "10s",
+	    100, CONF_HOUR, NULL, "A TLS handshake must be over within"),
+	HTTP_ROW(handshakes_max, "handshakes-max", CONF_INT, "1000",
+	    1, 10000000, NULL,
+	    "TLS handshakes under way in one worker; past it the oldest is "
+	    "given up"),
+
+	CERT_ROW(chain, "chain", CONF_TEXT, NULL, 0, 0, NULL,
+	    "File in PEM: the certificate, then those that lead to its root"),
+	CERT_ROW(key, "key", CONF_TEXT, NULL, 0, 0, NULL,
+	    "File in PEM: its private key, without a passphrase"),
 
 	CONTROL_ROW(auth, "auth", CONF_CHOICE, "none", 0, 0, conf_auths,
 	    "none (on loopback only), or token: one of the token sections"),

@@ -50,6 +50,7 @@ conn_close(struct conn *conn)
 	conn->dead = true;
 	conn->gone = true;
 	event_del(&conn->event);
+	conn_tls_close(conn);
 	close(conn->fd);
 	server_wait(conn, CONN_WAIT_NONE);
 	LIST_REMOVE(conn, entry);
@@ -79,8 +80,8 @@ conn_linger(struct conn *conn)
 	conn_partial_free(conn);
 	conn->no_more = true;
 	conn->gone = true;
+	conn_shut(conn);
 	conn->lingering = true;
-	shutdown(conn->fd, SHUT_WR);
 	server_wait(conn, CONN_WAIT_LINGER);
 }
 
@@ -93,31 +94,6 @@ conn_ended(struct conn *conn)
 	conn_partial_free(conn);
 	conn_abort(conn);
 	conn_upgraded_gone(conn);
-}
-
-/* ---- bytes in and out ----------------------------------------------------
- */
-
-ssize_t
-conn_recv(struct conn *conn, char *to, size_t size)
-{
-	ssize_t n;
-
-	do
-		n = recv(conn->fd, to, size, 0);
-	while (n < 0 && errno == EINTR);
-	return n < 0 && errno != EAGAIN ? 0 : n;
-}
-
-ssize_t
-conn_send(struct conn *conn, const char *data, size_t len)
-{
-	ssize_t n;
-
-	do
-		n = send(conn->fd, data, len, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n < 0 && errno != EAGAIN ? 0 : n;
 }
 
 /* ---- writing ------------------------------------------------------------- */
@@ -178,17 +154,12 @@ conn_has_left(const struct conn *conn, short what)
 }
 
 static void
-conn_discard(struct conn *conn)
-{
-	if (conn_recv(conn, conn->server->in, conn->server->in_size) == 0)
-		conn_close(conn);
-}
-
-static void
 conn_input(struct conn *conn, short what)
 {
+	/* Encrypted, what is left in the socket does not show in the bytes
+	 * read: the end is what reading says it is. */
 	if (conn_may_parse(conn))
-		conn_read(conn, what & EV_CLOSED);
+		conn_read(conn, (what & EV_CLOSED) && conn->tls == NULL);
 	else if (!conn->eof && conn_has_left(conn, what))
 		conn_ended(conn);
 }
@@ -199,7 +170,13 @@ conn_event_cb(UNUSED evutil_socket_t fd, short what, void *arg)
 	struct conn *conn = arg;
 
 	if (conn->lingering) {
-		conn_discard(conn);
+		if (!conn_discard(conn))
+			conn_close(conn);
+		return;
+	}
+	if (conn->shaking) {
+		conn_shake(conn);
+		conn_settle(conn);
 		return;
 	}
 	if ((what & EV_WRITE) && conn->blocked)
@@ -221,6 +198,8 @@ conn_wants(const struct conn *conn)
 {
 	if (conn->lingering)
 		return EV_READ | EV_PERSIST;
+	if (conn->shaking)
+		return EV_PERSIST | (conn->shake_writes ? EV_WRITE : EV_READ);
 	if (conn->eof)
 		return conn->blocked ? EV_WRITE | EV_PERSIST : 0;
 	return EV_READ | EV_CLOSED | EV_PERSIST |
@@ -242,7 +221,7 @@ conn_watch(struct conn *conn)
 		conn->watched = wants;
 	}
 	/* What was read while it could not be handled comes first. */
-	if (conn->stalled && conn_may_parse(conn))
+	if ((conn->stalled || conn->has_more) && conn_may_parse(conn))
 		event_active(&conn->event, EV_READ, 0);
 }
 
@@ -251,6 +230,8 @@ conn_waits_for(const struct conn *conn)
 {
 	if (conn->lingering)
 		return CONN_WAIT_LINGER;
+	if (conn->shaking)
+		return CONN_WAIT_HANDSHAKE;
 	if (conn->blocked)
 		return CONN_WAIT_IDLE;
 	if (conn->upgrade != NULL)
@@ -278,7 +259,8 @@ conn_settle(struct conn *conn)
 
 	if (conn->dead)
 		return;
-	if (conn->broken || (conn->eof && conn->out == NULL)) {
+	if (conn->broken || (conn->eof && conn->out == NULL) ||
+	    (conn->shaking && conn->server->draining)) {
 		conn_close(conn);
 		return;
 	}
@@ -307,6 +289,10 @@ conn_expire(struct conn *conn, enum conn_wait wait)
 	if (wait == CONN_WAIT_REQUEST) {
 		conn_refuse(conn, 408, "the request took too long");
 		conn_settle(conn);
+		return;
+	}
+	if (wait == CONN_WAIT_HANDSHAKE) {
+		conn_shake_late(conn);
 		return;
 	}
 	if (wait == CONN_WAIT_IDLE && conn->blocked) {
@@ -355,5 +341,8 @@ conn_open(struct http_server *server, int fd,
 	LIST_INSERT_HEAD(&server->conns, conn, entry);
 	server->n_conns++;
 	stat_add(&http_connections, 1);
-	conn_settle(conn);
+	if (conn_tls_begin(conn))
+		conn_settle(conn);
+	else
+		conn_close(conn);
 }

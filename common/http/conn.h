@@ -33,6 +33,7 @@
 
 struct http_server;
 struct exchange;
+struct tls;
 
 typedef void exchange_fn(struct exchange *exchange, void *arg);
 
@@ -42,6 +43,7 @@ struct http_server_opts {
 	uint64_t max_body;              /* 413 past it */
 	int64_t upgraded_ms;            /* silence of one that has left HTTP */
 	bool reuse_port;                /* several workers share the address */
+	struct tls *tls;                /* counted; NULL: plain HTTP */
 	exchange_fn *handle;
 	void *arg;
 };
@@ -50,6 +52,10 @@ struct http_server_opts {
  * port 0 takes a free one.  NULL and *why (static) when it cannot listen. */
 struct http_server *http_listen(const struct http_server_opts *opts,
     const char *address, const char **why);
+/* Other certificates, for the handshakes to come.  Only on a server that has
+ * some. */
+void http_server_set_tls(struct http_server *server, struct tls *tls);
+bool http_server_has_tls(const struct http_server *server);
 /* The port it listens on. */
 int http_server_port(const struct http_server *server);
 /* Stops accepting; idle connections end, others after their last answer, which
@@ -67,6 +73,8 @@ struct slice exchange_body(const struct exchange *exchange);
 /* The peer's address without its port; valid while the exchange is. */
 const char *exchange_peer(const struct exchange *exchange);
 bool exchange_is_loopback(const struct exchange *exchange);
+/* It came over TLS of our own. */
+bool exchange_is_tls(const struct exchange *exchange);
 
 /* ---- the answer ------------------------------------------------------ */
 

@@ -231,6 +231,12 @@ exchange_is_loopback(const struct exchange *exchange)
 	return exchange->conn->loopback;
 }
 
+bool
+exchange_is_tls(const struct exchange *exchange)
+{
+	return exchange->conn->tls != NULL;
+}
+
 void
 exchange_on_abort(struct exchange *exchange, exchange_fn *fn, void *arg)
 {

@@ -51,6 +51,8 @@ server_wait_ms(const struct http_server *server, enum conn_wait wait)
 		return server->opts.limits->request_ms;
 	if (wait == CONN_WAIT_UPGRADED)
 		return server->opts.upgraded_ms;
+	if (wait == CONN_WAIT_HANDSHAKE)
+		return server->opts.limits->handshake_ms;
 	return SERVER_LINGER_MS;
 }
 
@@ -151,7 +153,9 @@ server_refuse(struct http_server *server, int fd)
 		    "reason=connections-max port=%d max=%d", server->port,
 		    server->opts.limits->connections_max);
 	server->full = true;
-	if (send(fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+	/* Without a handshake a TLS client would not understand it. */
+	if (server->tls == NULL &&
+	    send(fd, busy, sizeof(busy) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
 		shutdown(fd, SHUT_WR);
 	close(fd);
 }
@@ -292,6 +296,8 @@ server_create(const struct http_server_opts *opts, int fd)
 	struct http_server *server = xcalloc(1, sizeof(*server));
 
 	server->opts = *opts;
+	if (opts->tls != NULL)
+		server->tls = tls_ref(opts->tls);
 	server->base = loop_base(opts->loop);
 	server->fd = fd;
 	server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -348,6 +354,20 @@ http_server_connections(const struct http_server *server)
 	return server->n_conns;
 }
 
+void
+http_server_set_tls(struct http_server *server, struct tls *tls)
+{
+	tls_ref(tls);
+	tls_unref(server->tls);
+	server->tls = tls;
+}
+
+bool
+http_server_has_tls(const struct http_server *server)
+{
+	return server->tls != NULL;
+}
+
 static void
 server_stop_accepting(struct http_server *server)
 {
@@ -389,6 +409,7 @@ http_server_free(struct http_server *server)
 		server->spare = out->next;
 		free(out);
 	}
+	tls_unref(server->tls);
 	free(server->in);
 	free(server);
 }

@@ -2,7 +2,8 @@
  * The inside of the HTTP server, for its own files only: server.c (listening,
  * accepting, time), conn.c (a connection's life and what it waits for),
  * request.c (from bytes to requests), exchange.c (the order of answers),
- * reply.c (their bytes), upgrade.c (what has left HTTP).
+ * reply.c (their bytes), upgrade.c (what has left HTTP), io.c (bytes in and
+ * out, encrypted or not).
  *
  * What always holds: a user's function (handler, abort) is called from an
  * event, a timer or LOOP_FLUSH, never from inside exchange_reply().  A conn
@@ -19,6 +20,7 @@
 
 #include "common/base/list.h"
 #include "common/base/stat.h"
+#include "common/http/tls.h"
 #include "common/http/upgrade.h"
 
 /* Bytes to be written, of one connection or of an answer that waits its turn.
@@ -49,6 +51,7 @@ enum conn_wait {
 	CONN_WAIT_REQUEST,  /* rest of a request */
 	CONN_WAIT_LINGER,   /* peer's end after our last answer */
 	CONN_WAIT_UPGRADED, /* anything at all from who has left HTTP */
+	CONN_WAIT_HANDSHAKE,
 	CONN_WAITS,
 	CONN_WAIT_NONE = CONN_WAITS
 };
@@ -79,6 +82,7 @@ struct conn {
 	struct out *out;
 	struct partial *partial;
 	struct upgrade *upgrade; /* it has left HTTP */
+	struct ssl_st *tls;      /* NULL: not encrypted */
 	size_t kept;             /* bytes of answers that wait their turn */
 	int fd;
 	int n_exchanges;
@@ -95,6 +99,9 @@ struct conn {
 	bool gone;      /* takes no more answers */
 	bool dead;      /* closed; freed at the end of the turn */
 	bool logged;
+	bool shaking;      /* the handshake is not done */
+	bool shake_writes; /* and has more to say than the socket took */
+	bool has_more;     /* read from the socket, not from the session */
 	char peer[INET6_ADDRSTRLEN];
 };
 
@@ -106,6 +113,8 @@ struct http_server {
 	struct event_base *base;
 	struct conns conns;
 	int n_conns;
+	int n_shaking;
+	struct tls *tls; /* NULL: none is spoken */
 	int fd;
 	int reserve_fd; /* given up to take and close what EMFILE leaves */
 	int port;
@@ -159,11 +168,6 @@ void conn_refuse(struct conn *conn, int status, const char *why);
 
 /* ---- conn.c ---------------------------------------------------------- */
 
-/* Every byte of a connection goes through these two, encrypted or not.  How
- * many; 0: the peer is done; -1: nothing there, or no room, yet. */
-ssize_t conn_recv(struct conn *conn, char *to, size_t size);
-ssize_t conn_send(struct conn *conn, const char *data, size_t len);
-
 void conn_open(struct http_server *server, int fd,
     const struct sockaddr_storage *addr);
 /* Closes at once, aborts what is unanswered.  Never from exchange_reply(). */
@@ -186,6 +190,24 @@ void conn_partial_free(struct conn *conn);
 void conn_upgraded_read(struct conn *conn, char *data, size_t len);
 /* Tells the owner, if there is one. */
 void conn_upgraded_gone(struct conn *conn);
+
+/* ---- io.c ------------------------------------------------------------ */
+
+/* Every byte of a connection goes through these two, encrypted or not.  How
+ * many; 0: the peer is done; -1: nothing there, or no room, yet. */
+ssize_t conn_recv(struct conn *conn, char *to, size_t size);
+ssize_t conn_send(struct conn *conn, const char *data, size_t len);
+/* Drops what there is to read; false: the peer is done. */
+bool conn_discard(struct conn *conn);
+/* On a server with TLS: there is a handshake to come.  False: no memory. */
+bool conn_tls_begin(struct conn *conn);
+/* The socket is ready for a step of it. */
+void conn_shake(struct conn *conn);
+/* It took too long. */
+void conn_shake_late(struct conn *conn);
+/* Nothing more is sent. */
+void conn_shut(struct conn *conn);
+void conn_tls_close(struct conn *conn);
 
 /* ---- reply.c --------------------------------------------------------- */
 

@@ -265,7 +265,7 @@ TEST(each_wrong_value_is_a_line)
 	    "FILE:12: origins: \"www.example.org\" is no origin (such as "
 	    "https://www.example.org, or * for any)\n"
 	    "FILE:9: demo: \"maybe\" is neither yes nor no\n"
-	    "FILE:10: listen: needs an address\n");
+	    "FILE:10: listen: needs an address, or tls-listen does\n");
 }
 
 TEST(components_must_be_safe_and_whole)

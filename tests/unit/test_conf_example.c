@@ -167,6 +167,8 @@ TEST(the_example_loads_and_changes_nothing)
 			buf_add(&live, line, (size_t)(end - line + 1));
 		if (strncmp(line, "#component", 10) == 0)
 			buf_adds(&live, "secret = x\n");
+		if (strncmp(line, "#certificate", 12) == 0)
+			buf_adds(&live, "chain = x\nkey = x\n");
 		if (strncmp(line, "#token", 6) == 0)
 			buf_adds(&live, "secret = x\n");
 		if (strncmp(line, "#user", 5) == 0)

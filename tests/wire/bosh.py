@@ -65,6 +65,8 @@ channels "*" {{ subscribe = anyone }}
             stderr=open(self.log, "ab"))
         line = until(self._ready, 20, self.tail)
         self.port = int(re.search(r"http=127.0.0.1:(\d+)", line)[1])
+        found = re.search(r"https=127.0.0.1:(\d+)", line)
+        self.tls_port = int(found[1]) if found else None
         self.control = int(re.search(r"control=127.0.0.1:(\d+)", line)[1])
 
     def _ready(self):
@@ -191,9 +193,12 @@ class Response:
 class Conn:
     """One TCP connection; requests may be sent before answers are read."""
 
-    def __init__(self, port):
+    def __init__(self, port, tls=None, name=None):
+        """Tls: an ssl.SSLContext."""
         self.socket = socket.create_connection(("127.0.0.1", port), 10)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname=name)
         self.buffer = b""
 
     def send(self, body, method="POST", path="/http-bind", headers=(),
@@ -257,9 +262,9 @@ class Session:
     """A session that counts its own rids, over two connections in turn."""
 
     def __init__(self, port, rid=5000, attrs="", to=DOMAIN, ver="1.6",
-                 wait=60, hold=1, payload=""):
+                 wait=60, hold=1, payload="", tls=None):
         self.port = port
-        self.conns = [Conn(port), Conn(port)]
+        self.conns = [Conn(port, tls), Conn(port, tls)]
         self.rid = rid
         ver = f" ver='{ver}'" if ver else ""
         self.created = self.conns[0].call(

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from certificates import Authority
 from daemons import BUILD, ROOT, Waft
 
 CONFIG = 78
@@ -119,14 +120,16 @@ def test_the_example_is_good():
     assert "waft.conf.example: good" in done.stdout
 
 
-def test_the_example_with_everything_uncommented_is_good(conf):
+def test_the_example_with_everything_uncommented_is_good(conf, tmp_path):
     """What a stranger gets who takes the hash marks away."""
     text = (ROOT / "docs" / "waft.conf.example").read_text()
-    text = re.sub(r"^(\s*)#(component|channels|token|[a-z-]+ =|\})", r"\1\2",
-                  text, flags=re.M)
+    text = re.sub(r"^(\s*)#(component|channels|certificate|token|[a-z-]+ =|\})",
+                  r"\1\2", text, flags=re.M)
     # Options that have no default, or exclude each other, stay out.
     text = re.sub(r'^\s*[a-z-]+ = (""|)$', "", text, flags=re.M)
     text = text.replace('"DOMAIN" {', '"push.example.org" { secret = "x"')
     text = text.replace('"NAME" {', '"ops" { secret = "y"')
+    chain, key = Authority(tmp_path).issue("push", "push.example.org")
+    text = text.replace('"LABEL" {', f'"push" {{ chain = "{chain}" key = "{key}"')
     done = run("waft check", conf(text))
     assert done.returncode == 0, done.stderr
