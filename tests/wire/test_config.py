@@ -123,12 +123,13 @@ def test_the_example_is_good():
 def test_the_example_with_everything_uncommented_is_good(conf, tmp_path):
     """What a stranger gets who takes the hash marks away."""
     text = (ROOT / "docs" / "waft.conf.example").read_text()
-    text = re.sub(r"^(\s*)#(component|channels|certificate|token|[a-z-]+ =|\})",
-                  r"\1\2", text, flags=re.M)
+    text = re.sub(r"^(\s*)#([a-z]+ \"[A-Z]+\" \{|[a-z-]+ =|\})", r"\1\2",
+                  text, flags=re.M)
     # Options that have no default, or exclude each other, stay out.
     text = re.sub(r'^\s*[a-z-]+ = (""|)$', "", text, flags=re.M)
     text = text.replace('"DOMAIN" {', '"push.example.org" { secret = "x"')
     text = text.replace('"NAME" {', '"ops" { secret = "y"')
+    text = text.replace('"LOGIN" {', '"alice" { password = "z"')
     chain, key = Authority(tmp_path).issue("push", "push.example.org")
     text = text.replace('"LABEL" {', f'"push" {{ chain = "{chain}" key = "{key}"')
     done = run("waft check", conf(text))
