@@ -21,6 +21,7 @@ static const struct {
 } conditions[COND_MAX] = {
 	[COND_NONE] = { "", 200 },
 	[COND_BAD_REQUEST] = { "bad-request", 400 },
+	[COND_HOST_GONE] = { "host-gone", 200 },
 	[COND_HOST_UNKNOWN] = { "host-unknown", 200 },
 	[COND_IMPROPER_ADDRESSING] = { "improper-addressing", 200 },
 	[COND_INTERNAL_SERVER_ERROR] = { "internal-server-error", 200 },

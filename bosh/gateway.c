@@ -36,6 +36,7 @@ static struct stat_metric gateway_bad =
 static struct stat_metric gateway_ends[COND_MAX] = {
 	[COND_NONE] = GATEWAY_ENDS("none"),
 	[COND_BAD_REQUEST] = GATEWAY_ENDS("bad-request"),
+	[COND_HOST_GONE] = GATEWAY_ENDS("host-gone"),
 	[COND_HOST_UNKNOWN] = GATEWAY_ENDS("host-unknown"),
 	[COND_IMPROPER_ADDRESSING] = GATEWAY_ENDS("improper-addressing"),
 	[COND_INTERNAL_SERVER_ERROR] = GATEWAY_ENDS("internal-server-error"),
@@ -50,7 +51,9 @@ static struct stat_metric gateway_ends[COND_MAX] = {
 struct gateway_ended {
 	char sid[SID_SIZE];
 	enum condition condition;
-	int64_t until; /* 0: the place is free */
+	bool legacy;              /* its client named no `ver` */
+	const char *stream_error; /* of COND_REMOTE_STREAM_ERROR; static */
+	int64_t until;            /* 0: the place is free */
 };
 
 /* The body's own limits: what a client may send at once is small. */
@@ -141,25 +144,59 @@ gateway_loop(const struct gateway *gateway)
 /* ---- answers without a session --------------------------------------- */
 
 static void
-gateway_refuse(struct gateway *gateway, struct arrival *arrival,
-    enum condition condition, bool legacy)
+gateway_say_end(struct gateway *gateway, struct arrival *arrival,
+    enum condition condition, bool legacy, const char *stream_error)
 {
 	struct buf *out = &gateway->scratch;
 
 	buf_reset(out);
-	body_write_end(out, condition, NULL);
+	body_write_end(out, condition, stream_error);
 	arrival_answer(arrival, legacy ? condition_http_status(condition) : 200,
 	    GATEWAY_TYPE, (struct slice){ out->data, out->len });
 }
 
+static void
+gateway_refuse(struct gateway *gateway, struct arrival *arrival,
+    enum condition condition, bool legacy)
+{
+	gateway_say_end(gateway, arrival, condition, legacy, NULL);
+}
+
+/* Ended NULL: of a session that nobody remembers. */
+static void
+gateway_say_gone(struct gateway *gateway, struct arrival *arrival,
+    const struct gateway_ended *ended)
+{
+	if (ended == NULL)
+		gateway_refuse(gateway, arrival, COND_ITEM_NOT_FOUND, false);
+	else
+		gateway_say_end(gateway, arrival, ended->condition,
+		    ended->legacy,
+		    ended->condition == COND_REMOTE_STREAM_ERROR ?
+		        ended->stream_error :
+		        NULL);
+}
+
 /* ---- sessions that ended --------------------------------------------- */
+
+static void
+gateway_remember(struct gateway *gateway, const struct client *client,
+    enum condition condition)
+{
+	struct gateway_ended *ended = &gateway->ended[gateway->ended_at];
+
+	gateway->ended_at = (gateway->ended_at + 1) % GATEWAY_ENDED_MAX;
+	memcpy(ended->sid, client->sid, SID_SIZE);
+	ended->condition = condition;
+	ended->legacy = client->legacy;
+	ended->stream_error = client->stream_error;
+	ended->until = loop_now_ms(gateway->loop) + GATEWAY_ENDED_MS;
+}
 
 void
 gateway_forget(struct gateway *gateway, struct client *client,
     enum condition condition, bool told)
 {
-	struct gateway_ended *ended = &gateway->ended[gateway->ended_at];
-
 	HASH_DEL(gateway->clients, client);
 	stat_add(&gateway_sessions, -1);
 	stat_add(&gateway_ends[condition], 1);
@@ -168,21 +205,19 @@ gateway_forget(struct gateway *gateway, struct client *client,
 		relay_unbind(gateway->relay, client->jid, client->sid);
 	/* One that ended silently is unknown from now on; a late repeat of the
 	 * request that ended it, or the first that hears of it, is told. */
-	if (told ? condition == COND_NONE : condition != COND_ITEM_NOT_FOUND) {
-		gateway->ended_at = (gateway->ended_at + 1) % GATEWAY_ENDED_MAX;
-		memcpy(ended->sid, client->sid, SID_SIZE);
-		ended->condition = condition;
-		ended->until = loop_now_ms(gateway->loop) + GATEWAY_ENDED_MS;
-	}
+	if (told ? condition == COND_NONE : condition != COND_ITEM_NOT_FOUND)
+		gateway_remember(gateway, client, condition);
+	else if (client->legacy)
+		gateway_remember(gateway, client, COND_ITEM_NOT_FOUND);
 	client_unref(client);
 }
 
-/* A session unknown here: why. */
-static enum condition
-gateway_why_gone(struct gateway *gateway, struct slice sid)
+/* Of a session unknown here; NULL if it is not among them. */
+static const struct gateway_ended *
+gateway_find_ended(const struct gateway *gateway, struct slice sid)
 {
 	int64_t now = loop_now_ms(gateway->loop);
-	struct gateway_ended *ended;
+	const struct gateway_ended *ended;
 
 	for (unsigned i = 0; i < GATEWAY_ENDED_MAX; i++) {
 		/* Newest first. */
@@ -192,9 +227,9 @@ gateway_why_gone(struct gateway *gateway, struct slice sid)
 			break;
 		if (sid.len == SID_SIZE - 1 &&
 		    memcmp(sid.p, ended->sid, sid.len) == 0)
-			return ended->condition;
+			return ended;
 	}
-	return COND_ITEM_NOT_FOUND;
+	return NULL;
 }
 
 /* ---- creation -------------------------------------------------------- */
@@ -217,6 +252,7 @@ gateway_make_sid(const struct gateway *gateway, char *sid)
 static enum condition
 gateway_check_to(const struct gateway *gateway, struct slice to)
 {
+	const struct conf_strings *former;
 	struct jid jid;
 	const char *why;
 
@@ -224,9 +260,13 @@ gateway_check_to(const struct gateway *gateway, struct slice to)
 		return COND_IMPROPER_ADDRESSING;
 	if (jid_parse(to.p, to.len, &jid, &why) != ERR_OK || jid.node_len > 0)
 		return COND_IMPROPER_ADDRESSING;
-	return jid_domain_is(&jid, gateway->conf->bosh.domain) ?
-	    COND_NONE :
-	    COND_HOST_UNKNOWN;
+	if (jid_domain_is(&jid, gateway->conf->bosh.domain))
+		return COND_NONE;
+	former = &gateway->conf->bosh.former_domains;
+	for (size_t i = 0; i < former->count; i++)
+		if (jid_domain_is(&jid, former->list[i]))
+			return COND_HOST_GONE;
+	return COND_HOST_UNKNOWN;
 }
 
 static enum condition
@@ -299,8 +339,8 @@ gateway_dispatch(struct gateway *gateway, struct arrival *arrival,
 	}
 	client = gateway_find(gateway, body->sid);
 	if (client == NULL)
-		gateway_refuse(gateway, arrival,
-		    gateway_why_gone(gateway, body->sid), false);
+		gateway_say_gone(gateway, arrival,
+		    gateway_find_ended(gateway, body->sid));
 	else if (body->bad || !body->has_rid)
 		client_end(client, COND_BAD_REQUEST, arrival, "bad attribute");
 	else

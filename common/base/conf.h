@@ -73,6 +73,7 @@ struct conf_bosh {
 	struct conf_strings listen;
 	struct conf_strings tls_listen;
 	char *domain;
+	struct conf_strings former_domains; /* none */
 	char *control;
 	int workers;    /* 0: as many as processors */
 	bool anonymous; /* SASL ANONYMOUS offered; yes */

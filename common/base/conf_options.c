@@ -144,6 +144,8 @@ const struct conf_option conf_options[] = {
 	    "Public addresses with TLS; they need a section certificate"),
 	BOSH_ROW(domain, "domain", CONF_DOMAIN, "bosh.localhost", 0, 0, NULL,
 	    "Domain of the JIDs of those who log in over BOSH"),
+	BOSH_ROW(former_domains, "former-domains", CONF_TEXTS, NULL, 0, 0, NULL,
+	    "Domains served before: who asks for one is told that it is gone"),
 	BOSH_ROW(control, "control", CONF_ADDRESS, "127.0.0.1:5561", 0, 0, NULL,
 	    "Address of this daemon's control API"),
 	BOSH_ROW(workers, "workers", CONF_INT, "0", 0, 256, NULL,
