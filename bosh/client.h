@@ -64,6 +64,8 @@ struct client {
 	bool overflow;  /* texts past client_queue: it ends */
 	uint8_t ver_minor;
 	uint64_t created; /* rid */
+	uint64_t applied; /* rid of the request whose payload is looked at */
+	uint32_t named;   /* items of it that were given an id */
 	int64_t wait_ms;
 	const char *content; /* Content-Type; static */
 	char *lang;          /* or NULL */

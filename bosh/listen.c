@@ -4,7 +4,11 @@
 #include "bosh/position.h"
 #include "bosh/stream.h"
 #include "common/base/clock.h"
+#include "common/base/crypto.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
+
+#define LISTEN_HASH 12 /* bytes of the hash of a sid in an item's id */
 
 /* A change of a durable subscription under way. */
 struct listen_call {
@@ -171,6 +175,45 @@ listen_may_subscribe(void *peer, const struct jid *jid UNUSED,
 	    channel, clock_wall_ms());
 }
 
-const struct service_ops stream_service_ops = { listen_ref, listen_unref,
-	listen_send, listen_subscribe, listen_unsubscribe, listen_subscriptions,
-	listen_may_subscribe };
+static bool
+listen_may_publish(void *peer, const struct jid *jid UNUSED,
+    const char *channel)
+{
+	const struct client *client = peer;
+
+	return auth_user_may_publish(client->gateway->conf, client->grant,
+	    channel, clock_wall_ms());
+}
+
+/* hash(sid)/rid/index: a request that is repeated after a restart of the
+ * gateway names the same items (DESIGN 7). */
+static void
+listen_item_id(void *peer, struct buf *id)
+{
+	static const char purpose[] = "item ";
+	char text[sizeof(purpose) + SID_SIZE];
+	unsigned char hash[32];
+	struct client *client = peer;
+	size_t len = strlen(client->sid);
+
+	memcpy(text, purpose, sizeof(purpose) - 1);
+	memcpy(text + sizeof(purpose) - 1, client->sid, len);
+	crypto_sha256(text, sizeof(purpose) - 1 + len, hash);
+	text_hex(hash, LISTEN_HASH, id);
+	buf_addc(id, '/');
+	buf_addu(id, client->applied);
+	buf_addc(id, '/');
+	buf_addu(id, client->named++);
+}
+
+const struct service_ops stream_service_ops = {
+	.ref = listen_ref,
+	.unref = listen_unref,
+	.send = listen_send,
+	.subscribe = listen_subscribe,
+	.unsubscribe = listen_unsubscribe,
+	.subscriptions = listen_subscriptions,
+	.may_subscribe = listen_may_subscribe,
+	.may_publish = listen_may_publish,
+	.item_id = listen_item_id,
+};

@@ -436,6 +436,8 @@ stream_apply(struct client *client, const struct body *body)
 	const struct xml *element;
 	enum condition condition = COND_NONE;
 
+	client->applied = body->rid;
+	client->named = 0;
 	if (body->restart || body->rid == client->created)
 		stream_features(client);
 	/* What stands in a restart is not part of the new stream. */

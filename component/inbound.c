@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/auth.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/stat.h"
 #include "common/xmpp/jid.h"
@@ -149,6 +151,22 @@ inbound_may_subscribe(void *peer, const struct jid *jid UNUSED,
 	    ACCESS_ANYONE;
 }
 
+static bool
+inbound_may_publish(void *peer, const struct jid *jid UNUSED,
+    const char *channel)
+{
+	struct inbound *inbound = peer;
+
+	return auth_user_may_publish(worker_conf(inbound->worker), NULL,
+	    channel, clock_wall_ms());
+}
+
+/* A component's stream has nothing that a repeated request is known by. */
+static void
+inbound_item_id(void *peer UNUSED, struct buf *id UNUSED)
+{
+}
+
 static const struct service_ops inbound_ops = {
 	.ref = inbound_ref,
 	.unref = inbound_unref,
@@ -157,6 +175,8 @@ static const struct service_ops inbound_ops = {
 	.unsubscribe = inbound_unsubscribe,
 	.subscriptions = inbound_subscriptions,
 	.may_subscribe = inbound_may_subscribe,
+	.may_publish = inbound_may_publish,
+	.item_id = inbound_item_id,
 };
 
 /* ---- bounces --------------------------------------------------------- */

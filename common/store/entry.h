@@ -30,6 +30,9 @@ enum entry_kind {
 struct entry {
 	_Atomic int refs;
 	enum entry_kind kind;
+	/* Set by who appends it: its id may have been used before, and it takes
+	 * that item's place instead of being its duplicate.  Not stored. */
+	bool update;
 	uint64_t seq; /* set once by the store, before anyone else sees it */
 	uint64_t prev_seq; /* of the item before it on its channel; 0: none */
 	int64_t time_ms;   /* wall clock of the commit's transaction */

@@ -32,7 +32,8 @@ struct ledger_undo {
 	int64_t last_ms;
 	uint64_t items;
 	bool stored;
-	uint64_t key[2]; /* of the id that was added; zero: none */
+	uint64_t key[2];      /* of the id that was added; zero: none */
+	struct ledger_id was; /* under the same key before; seq 0: nothing */
 };
 
 struct ledger {
@@ -193,10 +194,12 @@ ledger_turn(struct ledger *ledger, int64_t time_ms)
 	return table;
 }
 
-static void
+/* Returns what the key's slot held before; seq 0: nothing. */
+static struct ledger_id
 ledger_keep(struct ledger *ledger, const uint64_t key[2],
     const struct ledger_id *value)
 {
+	struct ledger_id was;
 	struct ledger_table *table = ledger_turn(ledger, value->time_ms);
 	struct ledger_slot *slot;
 
@@ -207,9 +210,11 @@ ledger_keep(struct ledger *ledger, const uint64_t key[2],
 		table->count++;
 	slot->key[0] = key[0];
 	slot->key[1] = key[1];
+	was = slot->id;
 	slot->id = *value;
 	if (value->time_ms > table->last_ms)
 		table->last_ms = value->time_ms;
+	return was;
 }
 
 /* The id's slot if it counts as known. */
@@ -259,6 +264,7 @@ ledger_push(struct ledger *ledger, struct ledger_channel *channel)
 	undo->items = channel->items;
 	undo->stored = channel->stored;
 	undo->key[0] = undo->key[1] = 0;
+	undo->was.seq = 0;
 	return undo;
 }
 
@@ -269,7 +275,7 @@ ledger_note(struct ledger *ledger, struct ledger_channel *channel)
 }
 
 static void
-ledger_take_back(struct ledger *ledger, const uint64_t key[2], uint64_t above)
+ledger_take_back(struct ledger *ledger, const struct ledger_undo *undo)
 {
 	for (int i = 0; i < LEDGER_TABLES; i++) {
 		struct ledger_table *table = &ledger->tables[i];
@@ -277,9 +283,9 @@ ledger_take_back(struct ledger *ledger, const uint64_t key[2], uint64_t above)
 
 		if (table->count == 0)
 			continue;
-		slot = ledger_slot(table, key);
-		if (slot->id.seq > above)
-			slot->id.seq = 0;
+		slot = ledger_slot(table, undo->key);
+		if (slot->id.seq > undo->last_seq)
+			slot->id = undo->was;
 	}
 }
 
@@ -291,7 +297,7 @@ ledger_rollback(struct ledger *ledger)
 		struct ledger_channel *channel = undo->channel;
 
 		if (undo->key[0] != 0 || undo->key[1] != 0)
-			ledger_take_back(ledger, undo->key, undo->last_seq);
+			ledger_take_back(ledger, undo);
 		channel->row = undo->row;
 		channel->last_seq = undo->last_seq;
 		channel->deleted_seq = undo->deleted_seq;
@@ -325,7 +331,7 @@ ledger_learn(struct ledger *ledger, struct ledger_channel *channel,
 		return;
 	undo->key[0] = key[0];
 	undo->key[1] = key[1];
-	ledger_keep(ledger, key,
+	undo->was = ledger_keep(ledger, key,
 	    &(struct ledger_id){ entry->seq, entry->prev_seq, entry->time_ms });
 }
 
@@ -354,7 +360,8 @@ ledger_decide(struct ledger *ledger, struct ledger_channel *channel,
 
 	if (keyed) {
 		ledger_key(entry->channel, entry->id, key);
-		seen = ledger_seen(ledger, channel, key, now_ms);
+		if (!entry->update)
+			seen = ledger_seen(ledger, channel, key, now_ms);
 	}
 	if (seen != NULL) {
 		result->seq = seen->id.seq;

@@ -55,7 +55,7 @@ void ledger_forget(struct ledger *ledger, struct ledger_channel *channel);
 
 /*
  * Decides on an entry to be appended to its channel as seq: false when it is a
- * duplicate, and result says of what; else the entry gets its seq, prev_seq and
+ * duplicate and no update, and result says of what; else the entry gets its seq, prev_seq and
  * time and is added.
  */
 bool ledger_decide(struct ledger *ledger, struct ledger_channel *channel,

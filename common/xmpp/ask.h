@@ -36,10 +36,11 @@ struct ask {
 	struct service *service;
 	void *peer;
 	struct jid from;
-	char *self;     /* our address that was asked */
-	char *id;       /* of the iq; NULL for presence */
-	char *channel;  /* NULL: the service itself; "": one that cannot be */
-	struct jid jid; /* who is to be subscribed */
+	char *self;       /* our address that was asked */
+	char *id;         /* of the iq; NULL for presence */
+	const char *type; /* of the iq; while it is borrowed */
+	char *channel;    /* NULL: the service itself; "": one that cannot be */
+	struct jid jid;   /* who is to be subscribed */
 	void (*found)(struct ask *ask);
 	service_sub_fn *subscribed;
 	void *work; /* the verb's own */
@@ -81,12 +82,19 @@ void ask_presence(const struct ask *ask, const char *type);
 /* `unsubscribed`: the refusal of a presence subscription. */
 void ask_deny(struct ask *ask);
 
+/* feature-not-implemented; feature NULL: one that the XEP has no name for. */
+void pubsub_unsupported(struct ask *ask, const char *feature);
+/* Lets the verb's node name the channel.  False, and the ask is gone, when
+ * there is none. */
+bool pubsub_node(struct ask *ask, const struct xml *verb);
+
 /* The words: each takes the ask; element is the iq's child. */
 void disco_info(struct ask *ask, const struct xml *element);
 void disco_items(struct ask *ask, const struct xml *element);
 void pubsub_request(struct ask *ask, const struct xml *element);
 void pubsub_owner(struct ask *ask, const struct xml *element);
 void pubsub_items(struct ask *ask, const struct xml *items);
+void pubsub_publish(struct ask *ask, const struct xml *publish);
 void presence_request(struct ask *ask, const char *type);
 
 #endif

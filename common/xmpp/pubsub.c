@@ -17,7 +17,7 @@ static const struct ask_error pubsub_too_many = { "wait", "policy-violation",
 static const struct ask_error pubsub_not_subscribed = { "cancel",
 	"unexpected-request", "not-subscribed", NULL };
 
-static void
+void
 pubsub_unsupported(struct ask *ask, const char *feature)
 {
 	const struct ask_error error = { "cancel", "feature-not-implemented",
@@ -26,9 +26,7 @@ pubsub_unsupported(struct ask *ask, const char *feature)
 	ask_error(ask, &error);
 }
 
-/* Lets the verb's node name the channel.  False, and the ask is gone, when
- * there is none. */
-static bool
+bool
 pubsub_node(struct ask *ask, const struct xml *verb)
 {
 	if (!ask_node(ask, xml_attr(verb, "node"))) {
@@ -197,32 +195,33 @@ pubsub_read_items(struct ask *ask, const struct xml *verb)
 
 struct pubsub_verb {
 	const char *name;
+	const char *type; /* of the iq */
 	void (*answer)(struct ask *ask, const struct xml *verb);
 	const char *feature; /* what is not supported, without answer */
 };
 
 static const struct pubsub_verb pubsub_verbs[] = {
-	{ "subscribe", pubsub_subscribe, NULL },
-	{ "unsubscribe", pubsub_unsubscribe, NULL },
-	{ "subscriptions", pubsub_subscriptions, NULL },
-	{ "items", pubsub_read_items, NULL },
-	{ "publish", NULL, "publish" },
-	{ "retract", NULL, "delete-items" },
-	{ "create", NULL, "create-nodes" },
-	{ "affiliations", NULL, "retrieve-affiliations" },
-	{ "options", NULL, "subscription-options" },
-	{ "default", NULL, "retrieve-default-sub" },
-	{ NULL, NULL, NULL },
+	{ "subscribe", "set", pubsub_subscribe, NULL },
+	{ "unsubscribe", "set", pubsub_unsubscribe, NULL },
+	{ "subscriptions", "get", pubsub_subscriptions, NULL },
+	{ "items", "get", pubsub_read_items, NULL },
+	{ "publish", "set", pubsub_publish, NULL },
+	{ "retract", "set", NULL, "delete-items" },
+	{ "create", "set", NULL, "create-nodes" },
+	{ "affiliations", "get", NULL, "retrieve-affiliations" },
+	{ "options", NULL, NULL, "subscription-options" },
+	{ "default", "get", NULL, "retrieve-default-sub" },
+	{ NULL, NULL, NULL, NULL },
 };
 
 static const struct pubsub_verb pubsub_owner_verbs[] = {
-	{ "configure", NULL, "config-node" },
-	{ "default", NULL, "retrieve-default" },
-	{ "delete", NULL, "delete-nodes" },
-	{ "purge", NULL, "purge-nodes" },
-	{ "subscriptions", NULL, "manage-subscriptions" },
-	{ "affiliations", NULL, "modify-affiliations" },
-	{ NULL, NULL, NULL },
+	{ "configure", NULL, NULL, "config-node" },
+	{ "default", "get", NULL, "retrieve-default" },
+	{ "delete", "set", NULL, "delete-nodes" },
+	{ "purge", "set", NULL, "purge-nodes" },
+	{ "subscriptions", NULL, NULL, "manage-subscriptions" },
+	{ "affiliations", NULL, NULL, "modify-affiliations" },
+	{ NULL, NULL, NULL, NULL },
 };
 
 static void
@@ -237,10 +236,12 @@ pubsub_dispatch(struct ask *ask, const struct xml *element,
 	}
 	while (verbs->name != NULL && !xml_is(verb, element->ns, verbs->name))
 		verbs++;
-	if (verbs->answer != NULL)
-		verbs->answer(ask, verb);
-	else
+	if (verbs->answer == NULL)
 		pubsub_unsupported(ask, verbs->feature);
+	else if (verbs->type != NULL && strcmp(verbs->type, ask->type) != 0)
+		ask_fail(ask, ERR_BAD);
+	else
+		verbs->answer(ask, verb);
 }
 
 void

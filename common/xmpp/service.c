@@ -56,6 +56,8 @@ service_iq(struct ask *ask, const char *type, const struct xml *stanza)
 	const struct service_word *word;
 	size_t i;
 
+	ask->type = type;
+
 	/* RFC 6120 §8.2.3: one child, one id. */
 	if (element == NULL || xml_next(element) != NULL || ask->id == NULL) {
 		ask_fail(ask, ERR_BAD);

@@ -47,6 +47,13 @@ struct service_ops {
 	 * class's `subscribe`. */
 	bool (*may_subscribe)(void *peer, const struct jid *jid,
 	    const char *channel);
+	/* May this asker publish?  Applies the class's `publish`. */
+	bool (*may_publish)(void *peer, const struct jid *jid,
+	    const char *channel);
+	/* An id for an item that the asker gave none: the same again when the
+	 * same request is repeated.  Adds nothing where that cannot be known.
+	 */
+	void (*item_id)(void *peer, struct buf *id);
 };
 
 struct service_opts {

@@ -39,6 +39,8 @@ struct peer {
 	struct buf sent;
 	enum err fail; /* what the next subscription ends with */
 	bool closed;   /* may not subscribe */
+	bool publisher;
+	int named; /* ids made; -1: makes none */
 	size_t n;
 	char *subs[SUBS_MAX][2]; /* address, channel */
 };
@@ -152,9 +154,33 @@ peer_may_subscribe(void *arg, const struct jid *jid UNUSED, const char *channel)
 	return !((struct peer *)arg)->closed && strncmp(channel, "hidden", 6);
 }
 
-static const struct service_ops peer_ops = { peer_ref, peer_unref, peer_send,
-	peer_subscribe, peer_unsubscribe, peer_subscriptions,
-	peer_may_subscribe };
+static inline bool
+peer_may_publish(void *arg, const struct jid *jid UNUSED,
+    const char *channel UNUSED)
+{
+	return ((struct peer *)arg)->publisher;
+}
+
+static inline void
+peer_item_id(void *arg, struct buf *id)
+{
+	struct peer *p = arg;
+
+	if (p->named >= 0)
+		buf_addf(id, "made-%d", p->named);
+}
+
+static const struct service_ops peer_ops = {
+	.ref = peer_ref,
+	.unref = peer_unref,
+	.send = peer_send,
+	.subscribe = peer_subscribe,
+	.unsubscribe = peer_unsubscribe,
+	.subscriptions = peer_subscriptions,
+	.may_subscribe = peer_may_subscribe,
+	.may_publish = peer_may_publish,
+	.item_id = peer_item_id,
+};
 
 static inline void
 open_service(const char *stanza_ns)

@@ -116,6 +116,38 @@ TEST(takes_a_failed_transaction_back)
 	ledger_free(ledger);
 }
 
+static uint64_t
+update(struct ledger *ledger, const char *name, const char *id, uint64_t seq)
+{
+	struct entry *entry = entry_create(ENTRY_ITEM, name, id, NULL, NULL, 0);
+	struct append_result result;
+	bool taken;
+
+	entry->update = true;
+	taken = ledger_decide(ledger, ledger_channel(ledger, name), entry, seq,
+	    1000, &result);
+	entry_unref(entry);
+	return taken ? result.seq : 0;
+}
+
+TEST(takes_an_update_under_a_known_id_and_knows_the_id_by_it)
+{
+	struct ledger *ledger = ledger_create(60000);
+	struct append_result result;
+
+	decide(ledger, "a", "1", 1, 1000, &result);
+	assert_int_equal(update(ledger, "a", "1", 2), 2);
+	assert_int_equal(decide(ledger, "a", "1", 3, 1000, &result), 0);
+	assert_int_equal(result.seq, 2);
+	ledger_begin(ledger);
+	assert_int_equal(update(ledger, "a", "1", 3), 3);
+	assert_int_equal(update(ledger, "a", "1", 4), 4);
+	ledger_rollback(ledger);
+	assert_int_equal(decide(ledger, "a", "1", 3, 1000, &result), 0);
+	assert_int_equal(result.seq, 2);
+	ledger_free(ledger);
+}
+
 TEST(takes_the_ids_of_a_deleted_channel_as_new)
 {
 	struct ledger *ledger = ledger_create(60000);
@@ -148,6 +180,8 @@ main(void)
 		cmocka_unit_test(keeps_channel_and_id_apart),
 		cmocka_unit_test(knows_an_id_for_exactly_the_ttl),
 		cmocka_unit_test(takes_a_failed_transaction_back),
+		cmocka_unit_test(
+		    takes_an_update_under_a_known_id_and_knows_the_id_by_it),
 		cmocka_unit_test(takes_the_ids_of_a_deleted_channel_as_new),
 		cmocka_unit_test(remembers_nothing_when_the_ttl_is_zero),
 	};

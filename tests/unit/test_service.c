@@ -79,8 +79,10 @@ TEST(refuses_what_it_does_not_know)
 	    ERROR_OF("modify", "bad-request", ""));
 	assert_string_equal(GET("<a/><b/>"),
 	    ERROR_OF("modify", "bad-request", ""));
-	assert_string_equal(SET(VERB("<publish node='n'/>")),
-	    UNSUPPORTED("publish"));
+	assert_string_equal(SET(VERB("<options node='n'/>")),
+	    UNSUPPORTED("subscription-options"));
+	assert_string_equal(GET(VERB("<publish node='n'/>")),
+	    ERROR_OF("modify", "bad-request", ""));
 	assert_string_equal(GET("<pubsub xmlns='" PUBSUB
 	                        "#owner'><configure node='n'/></pubsub>"),
 	    UNSUPPORTED("config-node"));
@@ -153,6 +155,13 @@ static const struct {
 	    VERB("<subscribe node='n' jid='user@example.com'/>") },
 	{ PUBSUB "#retrieve-subscriptions", "get", VERB("<subscriptions/>") },
 	{ PUBSUB "#retrieve-items", "get", VERB("<items node='stored'/>") },
+	{ PUBSUB "#auto-create", "set",
+	    VERB("<publish node='new'><item><a xmlns='u'/></item></publish>") },
+	{ PUBSUB "#item-ids", "set",
+	    VERB("<publish node='new'><item id='1'><a xmlns='u'/></item>"
+	         "</publish>") },
+	{ PUBSUB "#publish", "set",
+	    VERB("<publish node='new'><item><a xmlns='u'/></item></publish>") },
 	{ PUBSUB "#persistent-items", "get", VERB("<items node='stored'/>") },
 };
 
@@ -165,6 +174,7 @@ TEST(lists_exactly_the_features_it_has)
 	size_t i, listed = 0;
 
 	append(ENTRY_CREATE, "stored", NULL, NULL);
+	peer.publisher = true;
 	text = GET("<query xmlns='" INFO "'/>");
 	assert_non_null(strstr(text, "category='pubsub' type='service'"));
 	assert_int_equal(xml_parse(reader, text, strlen(text), false, &answer,

@@ -1,0 +1,148 @@
+"""XEP-0060 publish over BOSH: who may, what others get, what a repeat does."""
+
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from bosh import DOMAIN, NC, PUBSUB, Api, Gateway, Session, until
+
+EVENT = PUBSUB + "#event"
+SECTIONS = """
+token "writer" { kind = basic  secret = "pw"  publish = {"news*"} }
+channels "news*" { publish = token  subscribe = anyone }
+channels "open" { publish = anyone  subscribe = anyone }
+"""
+
+
+@pytest.fixture(scope="module")
+def gateway():
+    with Gateway(sections=SECTIONS) as running:
+        yield running
+
+
+@pytest.fixture
+def sessions(gateway):
+    made = []
+
+    def make(user=None):
+        session = Session(gateway.port)
+        if user is None:
+            session.log_in()
+        else:
+            session.log_in("PLAIN", f"\0{user}\0pw")
+        made.append(session)
+        return session
+
+    yield make
+    for session in made:
+        session.close()
+
+
+def publish(channel, payload, item="", ident="p"):
+    return (f"<iq xmlns='{NC}' type='set' id='{ident}' to='{DOMAIN}'>"
+            f"<pubsub xmlns='{PUBSUB}'><publish node='{channel}'>"
+            f"<item {item}>{payload}</item></publish></pubsub></iq>")
+
+
+def atom(text):
+    return f"<entry xmlns='http://www.w3.org/2005/Atom'>{text}</entry>"
+
+
+class Inbox:
+    """All stanzas of a session in order, whatever answer they came in."""
+
+    def __init__(self, session):
+        self.session = session
+        self.stanzas = []
+
+    def call(self, payload=""):
+        self.stanzas += list(self.session.call(payload).xml)
+        return self.stanzas
+
+    def answer(self, ident="p"):
+        found = []
+
+        def look():
+            found[:] = [each for each in self.stanzas
+                        if each.tag == f"{{{NC}}}iq" and each.get("id") == ident]
+            return found or (self.call() and None)
+
+        return until(look)[0]
+
+    def events(self, count):
+        found = []
+
+        def look():
+            found[:] = [item for each in self.stanzas for item in
+                        each.findall(f"{{{EVENT}}}event/{{{EVENT}}}items/*")]
+            return len(found) >= count or (self.call() and None)
+
+        until(look)
+        return found
+
+
+def formats(gateway, channel):
+    return [item["formats"] for item in Api(gateway.control).items(channel)["items"]]
+
+
+def test_a_publish_reaches_another_session_and_the_control_api(gateway, sessions):
+    writer, reader = Inbox(sessions("writer")), Inbox(sessions())
+    reader.session.subscribe("news")
+    writer.call(publish("news", atom("hello"), "id='one'"))
+    assert writer.answer().get("type") == "result"
+    assert writer.answer().find(f".//{{{PUBSUB}}}item").get("id") == "one"
+    item = reader.events(1)[0]
+    assert item.get("id") == "one"
+    assert ET.tostring(item[0], "unicode", "text") == "hello"
+    assert formats(gateway, "news") == [{"pubsub-item": atom("hello")}]
+
+
+def test_json_is_an_item_for_everybody(gateway, sessions):
+    writer = Inbox(sessions("writer"))
+    writer.call(publish("news-json", "<json xmlns='urn:xmpp:json:0'>{\"a\": 1}</json>"))
+    assert writer.answer().get("type") == "result"
+    assert formats(gateway, "news-json") == [{"json-object": {"a": 1}}]
+
+
+@pytest.mark.parametrize("user, channel, kind", [
+    ("writer", "news-1", "result"), ("writer", "other", "error"),
+    (None, "news-2", "error"), (None, "open", "result"), (None, "other", "error")])
+def test_the_class_and_the_grant_say_who_may_publish(
+        gateway, sessions, user, channel, kind):
+    writer = Inbox(sessions(user))
+    writer.call(publish(channel, atom("x")))
+    answer = writer.answer()
+    assert answer.get("type") == kind
+    if kind == "error":
+        assert answer.find(f"{{{NC}}}error")[0].tag.endswith("}forbidden")
+        assert not [c for c in Api(gateway.control).json("GET", "/channels/")["channels"]
+                    if c["channel"] == channel]
+
+
+def test_a_made_id_is_of_the_session_the_rid_and_the_place(gateway, sessions):
+    session = sessions("writer")
+    writer = Inbox(session)
+    rid = session.rid + 1
+    writer.call(publish("news-ids", atom("1"), ident="a") +
+                publish("news-ids", atom("2"), ident="b"))
+    ids = [writer.answer(i).find(f".//{{{PUBSUB}}}item").get("id") for i in "ab"]
+    hashes = {i.split("/")[0] for i in ids}
+    assert len(hashes) == 1 and session.sid not in ids[0]
+    assert [i.split("/")[1:] for i in ids] == [[str(rid), "0"], [str(rid), "1"]]
+    writer.call(publish("news-ids", atom("3"), ident="c"))
+    third = writer.answer("c").find(f".//{{{PUBSUB}}}item").get("id")
+    assert third.split("/")[0] in hashes and third not in ids
+    assert len(formats(gateway, "news-ids")) == 3
+
+
+def test_a_known_id_is_an_update(gateway, sessions):
+    writer, reader = Inbox(sessions("writer")), Inbox(sessions())
+    reader.session.subscribe("news-up")
+    for n in "12":
+        writer.call(publish("news-up", atom(n), "id='one'", ident=n))
+        assert writer.answer(n).get("type") == "result"
+    assert ["".join(i.itertext()) for i in reader.events(2)] == ["1", "2"]
+    reader.call(f"<iq xmlns='{NC}' type='get' id='i' to='{DOMAIN}'>"
+                f"<pubsub xmlns='{PUBSUB}'><items node='news-up'/></pubsub></iq>")
+    assert ["".join(i.itertext())
+            for i in reader.answer("i").iter(f"{{{PUBSUB}}}item")] == ["2"]
