@@ -35,8 +35,8 @@ UNIT = $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all clean distclean tests unit check check-asan rules fuzz fuzz-programs \
-	fresh deps demo bench format format-check lint layers install asan
+.PHONY: all clean distclean tests unit check check-asan mutate rules fuzz \
+	fuzz-programs fresh deps demo bench format format-check lint layers install asan
 
 all: $(BINS)
 
@@ -85,7 +85,13 @@ $(CRASH): $(B)/tests/%: $(B)/obj/tests/crash/%.o $(B)/libwaft.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS)
 
-tests: all $(UNIT) $(CRASH)
+# Mutated requests against waft-bosh; all of the folder is one program.
+MUTATE = $(B)/tests/mutate
+$(MUTATE): $(call obj,$(wildcard tests/mutate/*.c)) $(B)/libwaft.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS)
+
+tests: all $(UNIT) $(CRASH) $(MUTATE)
 
 # Unit tests alone; `make check` runs everything.
 unit: tests
@@ -110,7 +116,16 @@ asan:
 check-asan:
 	@sh packaging/deps test demo
 	@$(MAKE) --no-print-directory $(ASAN) tests
-	@/usr/bin/python3 tests/check.py build-asan unit stress wire interop
+	@/usr/bin/python3 tests/check.py build-asan unit stress mutate wire interop
+
+# A million mutated requests against waft-bosh with the sanitizers; the gate
+# makes fewer.
+MUTATE_REQUESTS ?= 1000000
+mutate:
+	@$(MAKE) --no-print-directory $(ASAN) build-asan/bin/waft-bosh \
+	    build-asan/tests/mutate
+	@MUTATE_REQUESTS=$(MUTATE_REQUESTS) /usr/bin/python3 tests/check.py \
+	    build-asan mutate
 
 # Every parser under libFuzzer, FUZZ_SECONDS each (FUZZ_OTHERS those that are not
 # the gateway's); what it finds new stays in build-fuzz/corpus, a crash in

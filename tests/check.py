@@ -3,7 +3,8 @@
 
 usage: check.py BUILD_DIRECTORY [part ...]
 
-Parts, in order: layers unit stress wire interop browser (default: all).  The last line
+Parts, in order: layers unit stress mutate wire interop browser (default: all but mutate,
+which takes the sanitizer build; MUTATE_REQUESTS says how many).  The last line
 is `N passed, N failed, N skipped`; the exit code is 1 when anything failed.  Which rules
 of the checklists that proves is counted before it; BUILD_DIRECTORY/results keeps every
 test's name for `make rules`.
@@ -66,10 +67,12 @@ def command(arguments, build, seconds):
         return 124, f"{text.decode(errors='replace')}\nlate: over {seconds} s"
 
 
-def one(name, arguments, build, seconds):
+def one(name, arguments, build, seconds, says=False):
     code, text = command(arguments, build, seconds)
     if code != 0:
         print(f"FAILED {name} (exit code {code})\n{text}")
+    elif says:
+        print(text, end="")
     return Count(passed=int(code == 0), failed=int(code != 0))
 
 
@@ -79,6 +82,12 @@ def layers(build):
 
 def stress(build):
     return one("store_stress", [f"{build}/tests/store_stress"], build, 120)
+
+
+def mutate(build):
+    count = int(os.environ.get("MUTATE_REQUESTS", "50000"))
+    return one("mutate", [f"{build}/tests/mutate", f"{build}/bin/waft-bosh", str(count)],
+               build, 120 + count // 200, says=True)
 
 
 def unit(build):
@@ -133,6 +142,7 @@ PARTS = {
     "layers": layers,
     "unit": unit,
     "stress": stress,
+    "mutate": mutate,
     "wire": lambda build: pytest("wire", build),
     "interop": lambda build: pytest("interop", build),
     "browser": lambda build: pytest("browser", build),
@@ -154,7 +164,7 @@ def main():
     build = pathlib.Path(sys.argv[1]).resolve()
     total = Count()
     lines = []
-    for name in sys.argv[2:] or PARTS:
+    for name in sys.argv[2:] or [part for part in PARTS if part != "mutate"]:
         began = time.monotonic()
         print(f"== {name}", flush=True)
         count = PARTS[name](build)
