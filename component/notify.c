@@ -221,6 +221,7 @@ notify_entry(struct notify *notify, const struct entry *entry)
 		notify_delete_channel(notify, entry);
 		break;
 	case ENTRY_CREATE:
+	case ENTRY_NODE:
 		break;
 	}
 	if (entry->seq > notify->seen)

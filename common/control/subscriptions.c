@@ -15,6 +15,8 @@ static json_t *
 subscriptions_json(const struct control *control,
     const struct subscription *sub)
 {
+	static const char *const states[] = { "active", "suspended",
+		"pending" };
 	json_t *json = json_object();
 	bool webhook = strcmp(sub->owner, "webhook") == 0;
 
@@ -25,8 +27,7 @@ subscriptions_json(const struct control *control,
 	json_object_set_new(json, "n", json_integer((json_int_t)sub->n));
 	call_position(control, sub->since, json, "since");
 	call_time(sub->time_ms, json, "time");
-	json_object_set_new(json, "state",
-	    json_string(sub->state == SUB_SUSPENDED ? "suspended" : "active"));
+	json_object_set_new(json, "state", json_string(states[sub->state]));
 	if (sub->reason != NULL)
 		json_object_set_new(json, "reason", json_string(sub->reason));
 	return json;

@@ -22,7 +22,11 @@ apply_prepare(struct writer *writer)
 	    db_prepare(db, "DELETE FROM sub WHERE channel = ?");
 	writer->delete_mark = db_prepare(db,
 	    "UPDATE channel SET stored = 0, deleted_seq = ?, last_seq = ?, "
-	    "last_time = ? WHERE id = ?");
+	    "last_time = ?, node = NULL, node_seq = 0 WHERE id = ?");
+	writer->node_find =
+	    db_prepare(db, "SELECT node_seq FROM channel WHERE id = ?");
+	writer->node_set = db_prepare(db,
+	    "UPDATE channel SET node = ?, node_seq = ? WHERE id = ?");
 	writer->sub_find = db_prepare(db,
 	    "SELECT n, since, time, state, reason FROM sub "
 	    "WHERE channel = ? AND owner = ? AND address = ?");
@@ -82,6 +86,30 @@ apply_delete(struct writer *writer, const struct ledger_channel *channel,
 	return db_run(writer->delete_mark);
 }
 
+/* The row of the log is written by apply_entry(). */
+static int
+apply_node(struct writer *writer, const struct entry *entry, int64_t row)
+{
+	sqlite3_stmt *stmt = writer->node_set;
+
+	sqlite3_bind_blob(stmt, 1, entry->data, (int)entry->data_len,
+	    SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 2, (sqlite3_int64)entry->seq);
+	sqlite3_bind_int64(stmt, 3, row);
+	return db_run(stmt);
+}
+
+/* A node is made from the one that is there. */
+static bool
+apply_is_late(struct writer *writer, const struct entry *entry, int64_t row,
+    struct append_result *result)
+{
+	sqlite3_bind_int64(writer->node_find, 1, row);
+	result->seq = (uint64_t)db_number(writer->node_find, 0);
+	result->duplicate = result->seq != entry->prev_seq;
+	return result->duplicate;
+}
+
 static int
 apply_entry(struct writer *writer, struct entry *entry, int64_t now_ms,
     struct append_result *result)
@@ -95,12 +123,17 @@ apply_entry(struct writer *writer, struct entry *entry, int64_t now_ms,
 	row = writer_row(writer, channel, true, &code);
 	if (row == 0)
 		return code;
+	if (entry->kind == ENTRY_NODE &&
+	    apply_is_late(writer, entry, row, result))
+		return SQLITE_OK;
 	if (!ledger_decide(writer->ledger, channel, entry, writer->newest + 1,
 	        now_ms, result))
 		return SQLITE_OK;
 	code = apply_insert(writer, entry, row, entry->id);
 	if (code == SQLITE_OK && entry->kind == ENTRY_DELETE)
 		return apply_delete(writer, channel, row);
+	if (code == SQLITE_OK && entry->kind == ENTRY_NODE)
+		code = apply_node(writer, entry, row);
 	if (code == SQLITE_OK && !stored) {
 		sqlite3_bind_int64(writer->channel_store, 1, row);
 		code = db_run(writer->channel_store);

@@ -45,6 +45,7 @@ struct append_request {
 struct read_request {
 	char *channel; /* NULL: scan */
 	uint64_t after;
+	uint64_t before; /* of the newest; 0: no end */
 	size_t max;
 	struct read_result result; /* entries are counted references */
 	size_t size;
@@ -54,6 +55,7 @@ struct read_request {
 struct channels_request {
 	char *name; /* those after it, or with one the one */
 	bool one;
+	bool nodes; /* those with a node alone */
 	size_t max;
 	struct channel_info *list; /* names are the request's */
 	size_t count;

@@ -126,7 +126,9 @@ db_entry(sqlite3_stmt *stmt)
 	entry->seq = (uint64_t)sqlite3_column_int64(stmt, 0);
 	entry->prev_seq = (uint64_t)sqlite3_column_int64(stmt, 3);
 	entry->time_ms = sqlite3_column_int64(stmt, 6);
-	if (kind >= ENTRY_ITEM && kind <= ENTRY_CREATE && name[0] != '\0' &&
+	if (((kind >= ENTRY_ITEM && kind <= ENTRY_CREATE) ||
+	        kind == ENTRY_NODE) &&
+	    name[0] != '\0' &&
 	    (kind != ENTRY_ITEM || entry_data_ok(entry->data, len)) &&
 	    (!sub || subscription_unpack(entry, &unpacked)))
 		return entry;

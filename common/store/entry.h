@@ -24,7 +24,10 @@ enum entry_kind {
 	ENTRY_SUB = 1,    /* data: a packed subscription, added or changed */
 	ENTRY_UNSUB = 2,  /* data: the same, now gone */
 	ENTRY_DELETE = 3, /* the channel was deleted, items and all */
-	ENTRY_CREATE = 4  /* the channel was made by the operator */
+	ENTRY_CREATE = 4, /* the channel was made by the operator */
+	/* What an owner says of the channel: data is a text.  Made from the
+	 * node whose seq prev_seq is, 0 for none; else it is not stored. */
+	ENTRY_NODE = 6 /* 5 is a trimmed item's row */
 };
 
 struct entry {
@@ -34,7 +37,8 @@ struct entry {
 	 * that item's place instead of being its duplicate.  Not stored. */
 	bool update;
 	uint64_t seq; /* set once by the store, before anyone else sees it */
-	uint64_t prev_seq; /* of the item before it on its channel; 0: none */
+	uint64_t prev_seq; /* of the item before it on its channel; 0: none;
+	                    * of an ENTRY_NODE: of the node before it */
 	int64_t time_ms;   /* wall clock of the commit's transaction */
 	uint64_t channel_hash;
 	const char *channel; /* NUL-terminated, as are id and prev_id */

@@ -6,6 +6,10 @@
 
 #define EXPIRE_ROWS 300 /* of a kind in one step */
 
+/* Changes of subscriptions and of channels. */
+static const int expire_changes[] = { ENTRY_SUB, ENTRY_UNSUB, ENTRY_DELETE,
+	ENTRY_CREATE, ENTRY_NODE };
+
 void
 expire_prepare(struct trim *trim)
 {
@@ -42,8 +46,8 @@ expire_has(struct trim *trim, int kind, int64_t keep_ms)
 bool
 expire_is_due(struct trim *trim)
 {
-	for (int kind = ENTRY_SUB; kind <= ENTRY_CREATE; kind++)
-		if (expire_has(trim, kind, STORE_CHANGES_KEEP_MS))
+	for (size_t i = 0; i < ARRAY_LEN(expire_changes); i++)
+		if (expire_has(trim, expire_changes[i], STORE_CHANGES_KEEP_MS))
 			return true;
 	return expire_has(trim, ROW_STUB, expire_keep_ms(trim));
 }
@@ -90,8 +94,9 @@ expire_run(struct trim *trim)
 
 	trim->expire = false;
 	code = expire_kind(trim, ROW_STUB, expire_keep_ms(trim));
-	for (int kind = ENTRY_SUB; kind <= ENTRY_CREATE && code == SQLITE_OK;
-	     kind++)
-		code = expire_kind(trim, kind, STORE_CHANGES_KEEP_MS);
+	for (size_t i = 0; i < ARRAY_LEN(expire_changes) && code == SQLITE_OK;
+	     i++)
+		code =
+		    expire_kind(trim, expire_changes[i], STORE_CHANGES_KEEP_MS);
 	return code;
 }

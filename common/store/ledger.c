@@ -370,7 +370,8 @@ ledger_decide(struct ledger *ledger, struct ledger_channel *channel,
 		return false;
 	}
 	entry->seq = seq;
-	entry->prev_seq = channel->last_seq;
+	if (entry->kind != ENTRY_NODE)
+		entry->prev_seq = channel->last_seq;
 	entry->time_ms = now_ms;
 	ledger_learn(ledger, channel, entry, keyed ? key : NULL);
 	result->seq = seq;

@@ -55,8 +55,8 @@ void ledger_forget(struct ledger *ledger, struct ledger_channel *channel);
 
 /*
  * Decides on an entry to be appended to its channel as seq: false when it is a
- * duplicate and no update, and result says of what; else the entry gets its seq, prev_seq and
- * time and is added.
+ * duplicate and no update, and result says of what; else the entry gets its
+ * seq, prev_seq and time and is added.
  */
 bool ledger_decide(struct ledger *ledger, struct ledger_channel *channel,
     struct entry *entry, uint64_t seq, int64_t now_ms,

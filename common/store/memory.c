@@ -13,6 +13,7 @@
 #include "common/base/stat.h"
 #include "common/store/backend.h"
 #include "common/store/ledger.h"
+#include "common/store/nodes.h"
 
 struct memory_slot {
 	uint64_t seq;
@@ -45,6 +46,7 @@ struct memory {
 	size_t fresh; /* entries since the last look for what to trim */
 	struct subscription *subs; /* by n */
 	size_t n_subs;
+	struct nodes nodes;
 	struct memory_state *states;
 	struct memory_pin *pins;
 	struct answers answers;
@@ -97,6 +99,7 @@ memory_close(struct store *store)
 		HASH_DEL(memory->pins, pin);
 		free(pin);
 	}
+	nodes_clear(&memory->nodes);
 	ledger_free(memory->ledger);
 	answers_clear(&memory->answers);
 	pthread_mutex_destroy(&memory->lock);
@@ -260,12 +263,14 @@ memory_append(struct store *store, struct request *request)
 	for (size_t i = 0; i < append->count; i++) {
 		struct entry *entry = append->entries[i];
 
-		if (!ledger_decide(memory->ledger,
+		if (nodes_is_late(&memory->nodes, entry, &append->results[i]) ||
+		    !ledger_decide(memory->ledger,
 		        ledger_channel(memory->ledger, entry->channel), entry,
 		        memory->newest + 1, now_ms, &append->results[i]))
 			continue;
 		if (entry->kind == ENTRY_DELETE)
 			memory_delete_channel(memory, entry->channel);
+		nodes_follow(&memory->nodes, entry);
 		memory_log(memory, entry);
 		tail_put(store->tail, &entry, 1);
 		append->entries[i] = NULL;
@@ -393,15 +398,17 @@ memory_newest(struct store *store, struct request *request)
 {
 	struct memory *memory = store->backend;
 	struct read_request *read = &request->u.read;
-	size_t i, found = 0;
+	size_t i, end, found = 0;
 
 	memory_trim(store);
 	read->result.upto = memory->newest;
-	for (i = memory->count; i-- > 0 && found < read->max;)
+	end = read->before == 0 ? memory->count :
+	                          memory_find(memory, read->before - 1);
+	for (i = end; i-- > 0 && found < read->max;)
 		if (memory->log[i].entry->kind == ENTRY_ITEM &&
 		    strcmp(memory->log[i].entry->channel, read->channel) == 0)
 			found++;
-	for (i = i + 1; found != 0 && i < memory->count; i++)
+	for (i = i + 1; found != 0 && i < end; i++)
 		if (memory->log[i].entry->kind == ENTRY_ITEM &&
 		    strcmp(memory->log[i].entry->channel, read->channel) == 0)
 			request_add_entry(request, memory->log[i].entry);
@@ -413,6 +420,20 @@ memory_by_name(const void *a, const void *b)
 	const struct ledger_channel *const *left = a, *const *right = b;
 
 	return strcmp((*left)->name, (*right)->name);
+}
+
+static void
+memory_add_channel(const struct memory *memory, struct request *request,
+    const struct ledger_channel *channel)
+{
+	struct channel_info info = { .channel = channel->name,
+		.last_ms = channel->last_ms,
+		.items = channel->items };
+
+	if (channel->last_seq > channel->deleted_seq)
+		info.last_seq = channel->last_seq;
+	nodes_show(&memory->nodes, &info);
+	request_add_channel(request, &info);
 }
 
 static void
@@ -429,17 +450,14 @@ memory_channels(struct store *store, struct request *request)
 	MAP_FOREACH(channel, tmp, ledger_channels(memory->ledger)) {
 		int order = strcmp(channel->name, asked->name);
 
-		if (channel->stored && (asked->one ? order == 0 : order > 0))
+		if (channel->stored && (asked->one ? order == 0 : order > 0) &&
+		    (!asked->nodes ||
+		        nodes_find(&memory->nodes, channel->name) != NULL))
 			list[n++] = channel;
 	}
 	qsort(list, n, sizeof(*list), memory_by_name);
 	for (size_t i = 0; i < n && i < asked->max; i++)
-		request_add_channel(request,
-		    &(struct channel_info){ list[i]->name,
-		        list[i]->last_seq > list[i]->deleted_seq ?
-		            list[i]->last_seq :
-		            0,
-		        list[i]->last_ms, list[i]->items });
+		memory_add_channel(memory, request, list[i]);
 	free(list);
 	if (asked->one && asked->count == 0)
 		request->err = ERR_NOTFOUND;

@@ -41,7 +41,7 @@ struct reader {
 	int64_t busy_ms;         /* since when a lock is waited for */
 
 	sqlite3_stmt *begin, *commit, *last_seq;
-	sqlite3_stmt *channel_find, *items, *newest, *scan;
+	sqlite3_stmt *channel_find, *items, *newest, *scan, *nodes;
 	sqlite3_stmt *channels, *channel;
 	sqlite3_stmt *subs, *subs_channel, *subs_address;
 };
@@ -65,6 +65,9 @@ reader_rows(struct request *request, sqlite3_stmt *stmt)
 	int code;
 
 	while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
+		if (read->before != 0 &&
+		    (uint64_t)sqlite3_column_int64(stmt, 0) >= read->before)
+			break;
 		if (result->count == read->max) {
 			result->more = true;
 			break;
@@ -137,7 +140,9 @@ reader_newest(struct reader *reader, struct request *request)
 	if (row == 0 || read->max == 0)
 		return SQLITE_DONE;
 	sqlite3_bind_int64(reader->newest, 1, row);
-	sqlite3_bind_int64(reader->newest, 2, (sqlite3_int64)read->max - 1);
+	sqlite3_bind_int64(reader->newest, 2,
+	    read->before == 0 ? INT64_MAX : (sqlite3_int64)read->before);
+	sqlite3_bind_int64(reader->newest, 3, (sqlite3_int64)read->max - 1);
 	first = db_number(reader->newest, 0);
 	sqlite3_bind_int64(reader->items, 1, row);
 	sqlite3_bind_int64(reader->items, 2, first == 0 ? 0 : first - 1);
@@ -227,7 +232,9 @@ static int
 reader_channels(struct reader *reader, struct request *request)
 {
 	struct channels_request *asked = &request->u.channels;
-	sqlite3_stmt *stmt = asked->one ? reader->channel : reader->channels;
+	sqlite3_stmt *stmt = asked->one ? reader->channel :
+	    asked->nodes                ? reader->nodes :
+	                                  reader->channels;
 	struct channel_info info;
 	int code;
 
@@ -238,6 +245,9 @@ reader_channels(struct reader *reader, struct request *request)
 		info.last_seq = (uint64_t)sqlite3_column_int64(stmt, 1);
 		info.last_ms = sqlite3_column_int64(stmt, 2);
 		info.items = (uint64_t)sqlite3_column_int64(stmt, 3);
+		info.node_seq = (uint64_t)sqlite3_column_int64(stmt, 4);
+		info.node = sqlite3_column_blob(stmt, 5);
+		info.node_len = (size_t)sqlite3_column_bytes(stmt, 5);
 		request_add_channel(request, &info);
 	}
 	sqlite3_reset(stmt);
@@ -421,7 +431,8 @@ reader_submit(struct reader *reader, struct request *request)
 /* The last seq of before its deletion is not the channel's any more. */
 #define READER_CHANNEL                                                        \
 	"SELECT name, last, ifnull((SELECT time FROM log WHERE seq = last), " \
-	"last_time), items FROM (SELECT c.name AS name, c.last_time AS "      \
+	"last_time), items, node_seq, node FROM (SELECT c.name AS name, "     \
+	"c.node_seq AS node_seq, c.node AS node, c.last_time AS "             \
 	"last_time, ifnull((SELECT max(seq) FROM log WHERE channel = c.id "   \
 	"AND kind = 0), iif(c.last_seq > c.deleted_seq, c.last_seq, 0)) AS "  \
 	"last, (SELECT count(*) FROM log WHERE channel = c.id AND kind = 0) " \
@@ -443,11 +454,15 @@ reader_prepare(struct reader *reader)
 	    "AND l.seq > ? ORDER BY l.seq LIMIT ?");
 	reader->newest = db_prepare(db,
 	    "SELECT seq FROM log WHERE channel = ? AND kind = 0 "
-	    "ORDER BY seq DESC LIMIT 1 OFFSET ?");
+	    "AND seq < ? ORDER BY seq DESC LIMIT 1 OFFSET ?");
 	reader->scan = db_prepare(db,
 	    "SELECT " DB_ENTRY_COLUMNS " WHERE l.seq > ? ORDER BY l.seq");
 	reader->channels =
 	    db_prepare(db, READER_CHANNEL "> ?1 ORDER BY c.name LIMIT ?2)");
+	reader->nodes = db_prepare(db,
+	    "SELECT name, 0, last_time, 0, node_seq, node FROM channel "
+	    "WHERE node_seq > 0 AND stored = 1 AND name > ?1 "
+	    "ORDER BY name LIMIT ?2");
 	reader->channel = db_prepare(db, READER_CHANNEL "= ?1 LIMIT ?2)");
 	reader->subs = db_prepare(db, READER_SUB READER_SUB_END);
 	reader->subs_channel =

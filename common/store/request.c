@@ -20,8 +20,10 @@ request_create(enum request_kind kind, struct loop *loop, void *arg)
 static void
 request_free_channels(struct channels_request *channels)
 {
-	for (size_t i = 0; i < channels->count; i++)
+	for (size_t i = 0; i < channels->count; i++) {
 		free((char *)(uintptr_t)channels->list[i].channel);
+		free((char *)(uintptr_t)channels->list[i].node);
+	}
 	free(channels->list);
 	free(channels->name);
 }
@@ -114,12 +116,19 @@ request_add_channel(struct request *request, const struct channel_info *info)
 {
 	struct channels_request *channels = &request->u.channels;
 	struct channel_info *to;
+	char *node;
 
 	channels->list =
 	    request_room(channels->list, channels->count, sizeof(*to));
 	to = &channels->list[channels->count++];
 	*to = *info;
 	to->channel = xstrdup(info->channel);
+	to->node = NULL;
+	if (info->node_len == 0)
+		return;
+	node = xmalloc(info->node_len);
+	memcpy(node, info->node, info->node_len);
+	to->node = node;
 }
 
 void

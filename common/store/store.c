@@ -143,10 +143,11 @@ store_read(struct store *store, struct loop *loop, const char *channel,
 
 void
 store_read_newest(struct store *store, struct loop *loop, const char *channel,
-    size_t max, read_fn *done, void *arg)
+    uint64_t before, size_t max, read_fn *done, void *arg)
 {
 	struct request *request = request_create(REQUEST_NEWEST, loop, arg);
 
+	request->u.read.before = before;
 	request->u.read.done = done;
 	store_submit_read(store, request, channel, 0, max);
 }
@@ -177,6 +178,16 @@ store_channels(struct store *store, struct loop *loop, const char *after,
 {
 	struct request *request = request_create(REQUEST_CHANNELS, loop, arg);
 
+	store_submit_channels(store, request, after, max, done);
+}
+
+void
+store_nodes(struct store *store, struct loop *loop, const char *after,
+    size_t max, channels_fn *done, void *arg)
+{
+	struct request *request = request_create(REQUEST_CHANNELS, loop, arg);
+
+	request->u.channels.nodes = true;
 	store_submit_channels(store, request, after, max, done);
 }
 

@@ -69,8 +69,10 @@ typedef void append_fn(enum err err, const struct append_result *results,
     size_t count, void *arg);
 
 /* One request, all or nothing; on disk before done.  Takes one reference of
- * each entry.  Entries is copied.  Items, ENTRY_CREATE and ENTRY_DELETE:
- * subscriptions have calls of their own. */
+ * each entry.  Entries is copied.  Items, ENTRY_CREATE, ENTRY_DELETE and
+ * ENTRY_NODE: subscriptions have calls of their own.  An ENTRY_NODE that was
+ * made from another node than the channel's is `duplicate`: nothing of it is
+ * stored, and seq is that of the channel's. */
 void store_append(struct store *store, struct loop *loop,
     struct entry **entries, size_t count, append_fn *done, void *arg);
 
@@ -97,9 +99,10 @@ typedef void read_fn(const struct read_result *result, void *arg);
  * of one channel waiting together are answered by one query. */
 void store_read(struct store *store, struct loop *loop, const char *channel,
     uint64_t after, size_t max, read_fn *done, void *arg);
-/* The newest max items of a channel, oldest of them first. */
+/* The newest max items of a channel with seq < before (0: of all), oldest of
+ * them first. */
 void store_read_newest(struct store *store, struct loop *loop,
-    const char *channel, size_t max, read_fn *done, void *arg);
+    const char *channel, uint64_t before, size_t max, read_fn *done, void *arg);
 /* Entries of all kinds and channels with seq > after: the log itself. */
 void store_scan(struct store *store, struct loop *loop, uint64_t after,
     size_t max, read_fn *done, void *arg);
@@ -109,6 +112,10 @@ struct channel_info {
 	uint64_t last_seq; /* 0: no item yet */
 	int64_t last_ms;
 	uint64_t items; /* stored now */
+	/* What an owner said of it, and the seq of that; 0: nothing. */
+	uint64_t node_seq;
+	const char *node; /* not NUL-terminated */
+	size_t node_len;
 };
 
 typedef void channels_fn(enum err err, const struct channel_info *channels,
@@ -119,7 +126,11 @@ void store_channels(struct store *store, struct loop *loop, const char *after,
 /* ERR_NOTFOUND when the channel is not stored; else exactly one. */
 void store_channel(struct store *store, struct loop *loop, const char *channel,
     channels_fn *done, void *arg);
-/* Deleting one removes its items and subscriptions: append an ENTRY_DELETE. */
+/* Those of which an owner has said something; items are not counted. */
+void store_nodes(struct store *store, struct loop *loop, const char *after,
+    size_t max, channels_fn *done, void *arg);
+/* Deleting one removes its node, items and subscriptions: append an
+ * ENTRY_DELETE. */
 
 /* ---- following ------------------------------------------------------- */
 
@@ -139,7 +150,8 @@ int store_tail(struct store *store, uint64_t after, struct entry **entries,
 
 enum sub_state {
 	SUB_ACTIVE = 0,
-	SUB_SUSPENDED = 1
+	SUB_SUSPENDED = 1,
+	SUB_PENDING = 2 /* an owner is to approve it */
 };
 
 struct subscription {

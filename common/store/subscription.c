@@ -56,7 +56,7 @@ subscription_unpack(const struct entry *entry, struct subscription *sub)
 	sub->n = subscription_u64(at);
 	sub->since = subscription_u64(at + 8);
 	sub->time_ms = (int64_t)subscription_u64(at + 16);
-	if ((unsigned char)at[24] > SUB_SUSPENDED)
+	if ((unsigned char)at[24] > SUB_PENDING)
 		return false;
 	sub->state = (enum sub_state)at[24];
 	at += SUBSCRIPTION_HEAD;

@@ -56,6 +56,7 @@ struct writer {
 	sqlite3_stmt *channel_find, *channel_add, *channel_store;
 	sqlite3_stmt *insert;
 	sqlite3_stmt *delete_items, *delete_subs, *delete_mark;
+	sqlite3_stmt *node_find, *node_set;
 	sqlite3_stmt *sub_find, *sub_add, *sub_set, *sub_del;
 	sqlite3_stmt *pin_set, *pin_del, *probe;
 };

@@ -204,7 +204,7 @@ items_found(struct ask *ask)
 		items_read_page(ask, 0);
 	else if (work->max > 0)
 		store_read_newest(ask->service->store, ask->service->loop,
-		    ask->channel, work->max, items_newest_cb, ask);
+		    ask->channel, 0, work->max, items_newest_cb, ask);
 	else
 		items_send(ask, NULL, 0);
 }

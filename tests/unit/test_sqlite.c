@@ -456,6 +456,26 @@ refuses_a_newer_store_and_a_folder_that_is_not_there(void **state)
 }
 
 static void
+brings_an_older_store_up_to_date(void **state)
+{
+	struct fixture *f = *state;
+	struct append_result node;
+	struct entry *entry;
+
+	put(f, "a", "1", "x");
+	store_free(f->store);
+	edit(f->path,
+	    "DROP INDEX channel_node; ALTER TABLE channel DROP COLUMN node; "
+	    "ALTER TABLE channel DROP COLUMN node_seq; "
+	    "PRAGMA user_version = 1");
+	open_store(f);
+	assert_true(put_entry(f, item("a", "1", "x")).results[0].duplicate);
+	entry = entry_create(ENTRY_NODE, "a", "", NULL, "node", 4);
+	node = put_entry(f, entry).results[0];
+	assert_false(node.duplicate);
+}
+
+static void
 hides_its_private_file_from_others(void **state)
 {
 	struct fixture *f = *state;
@@ -490,6 +510,7 @@ main(void)
 		ON("sqlite", says_that_a_store_is_read_only_or_the_disk_full),
 		ON("sqlite",
 		    refuses_a_newer_store_and_a_folder_that_is_not_there),
+		ON("sqlite", brings_an_older_store_up_to_date),
 		ON("sqlite", hides_its_private_file_from_others),
 	};
 

@@ -111,17 +111,17 @@ reads_the_newest_oldest_of_them_first(void **state)
 		put(f, "a", id, id);
 		put(f, "b", id, id);
 	}
-	store_read_newest(f->store, f->loop, "a", 2, got_cb, &got);
+	store_read_newest(f->store, f->loop, "a", 0, 2, got_cb, &got);
 	await(f, &got.done);
 	assert_int_equal(got.count, 2);
 	assert_string_equal(got.entries[0].text, "3");
 	assert_string_equal(got.entries[1].text, "4");
 	memset(&got, 0, sizeof(got));
-	store_read_newest(f->store, f->loop, "b", 50, got_cb, &got);
+	store_read_newest(f->store, f->loop, "b", 0, 50, got_cb, &got);
 	await(f, &got.done);
 	assert_int_equal(got.count, 5);
 	memset(&got, 0, sizeof(got));
-	store_read_newest(f->store, f->loop, "none", 50, got_cb, &got);
+	store_read_newest(f->store, f->loop, "none", 0, 50, got_cb, &got);
 	await(f, &got.done);
 	assert_int_equal(got.count, 0);
 }
