@@ -93,13 +93,22 @@ $(MUTATE): $(call obj,$(wildcard tests/mutate/*.c)) $(B)/libwaft.a
 
 tests: all $(UNIT) $(CRASH) $(MUTATE)
 
+# Clients of others from npm, as tests/browser/package-lock.json pins them: one
+# copy for all builds.
+CLIENTS = build/npm/node_modules/.package-lock.json
+$(CLIENTS): tests/browser/package-lock.json
+	@mkdir -p build/npm
+	cp tests/browser/package.json tests/browser/package-lock.json build/npm
+	cd build/npm && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 # Unit tests alone; `make check` runs everything.
 unit: tests
 	@/usr/bin/python3 tests/check.py $(B) unit
 
 check:
 	@sh packaging/deps test demo
-	@$(MAKE) --no-print-directory tests $(DEMO)
+	@$(MAKE) --no-print-directory tests $(DEMO) $(CLIENTS)
 	@/usr/bin/python3 tests/check.py $(B)
 
 # What the last run here proved, rule by rule.
@@ -115,6 +124,7 @@ asan:
 	$(MAKE) $(ASAN) tests
 check-asan:
 	@sh packaging/deps test demo
+	@$(MAKE) --no-print-directory $(CLIENTS)
 	@$(MAKE) --no-print-directory $(ASAN) tests
 	@/usr/bin/python3 tests/check.py build-asan unit stress mutate wire interop
 

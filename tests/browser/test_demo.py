@@ -8,20 +8,16 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import urllib.request
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("WAFT_BUILD", ROOT / "build")).resolve()
-sys.path.insert(0, str(ROOT / "tests" / "interop"))
+from pages import ROOT, chromium, screenshot
+from servers import wait_until
 
-from servers import wait_until  # noqa: E402
+BUILD = pathlib.Path(os.environ.get("WAFT_BUILD", ROOT / "build")).resolve()
 
 
 class Demo:
@@ -75,20 +71,8 @@ def demo():
 
 @pytest.fixture
 def browser():
-    profile = tempfile.mkdtemp(prefix="waft-chromium-")
-    options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu",
-                     "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
-                     "--disable-background-networking",
-                     "--disable-component-update", "--disable-sync",
-                     "--window-size=1200,800", f"--user-data-dir={profile}"):
-        options.add_argument(argument)
-    options.binary_location = "/usr/bin/chromium"
-    driver = webdriver.Chrome(
-        service=Service("/usr/bin/chromedriver"), options=options)
-    yield driver
-    driver.quit()
-    shutil.rmtree(profile, ignore_errors=True)
+    with chromium() as driver:
+        yield driver
 
 
 def text(browser, name):
@@ -120,9 +104,7 @@ def test_a_stanza_written_in_the_page_arrives_in_both_clients(demo, browser):
     assert text(browser, "answer").startswith("stored as ")
     wait_until(lambda: "received:" in demo.output(), 10, "alice got it")
     assert "urn:example:tick" in demo.output()
-    shots = os.environ.get("WAFT_SCREENSHOTS")
-    if shots:
-        browser.save_screenshot(f"{shots}/demo.png")
+    screenshot(browser, "demo")
 
 
 def test_what_curl_publishes_arrives_in_the_page_in_order(demo, browser):

@@ -1,22 +1,12 @@
 """An unmodified strophe.js in headless Chromium, on a page of another origin than
 the gateway: the pinned npm version, and the old one that Debian ships."""
 
-import functools
-import http.server
 import pathlib
-import shutil
-import sys
-import tempfile
-import threading
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "wire"))
-
-from daemons import BOSH_DOMAIN, BUILD, Waft, wait_until  # noqa: E402
+from daemons import BOSH_DOMAIN, BUILD, Waft, wait_until
+from pages import site
 
 SCRIPTS = {
     "npm": BUILD / "demo" / "strophe.js",
@@ -145,52 +135,16 @@ class Page:
                         "rid: connection._proto.rid }")
 
 
-@pytest.fixture(scope="module")
-def driver():
-    profile = tempfile.mkdtemp(prefix="waft-chromium-")
-    options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu",
-                     "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
-                     "--disable-background-networking",
-                     "--disable-component-update", "--disable-sync",
-                     # Else the page that was left goes on polling, frozen.
-                     "--disable-features=BackForwardCache",
-                     f"--user-data-dir={profile}"):
-        options.add_argument(argument)
-    options.binary_location = "/usr/bin/chromium"
-    driver = webdriver.Chrome(
-        service=Service("/usr/bin/chromedriver"), options=options)
-    driver.set_script_timeout(15)
-    yield driver
-    driver.quit()
-    shutil.rmtree(profile, ignore_errors=True)
-
-
-class Files(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(params=sorted(SCRIPTS))
 def page(driver, request):
     script = SCRIPTS[request.param]
     assert script.exists(), f"{script}: make deps, or make build/demo/strophe.js"
-    with tempfile.TemporaryDirectory(prefix="waft-page-") as directory, \
-            Waft(sections=TOKEN) as waft:
+    with site(PAGE, {"strophe.js": script}) as url, Waft(sections=TOKEN) as waft:
         waft.start("bosh")
-        shutil.copy(script, pathlib.Path(directory, "strophe.js"))
-        pathlib.Path(directory, "index.html").write_text(PAGE)
-        server = http.server.ThreadingHTTPServer(
-            ("127.0.0.1", 0), functools.partial(Files, directory=directory))
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
         try:
-            yield Page(driver, f"http://127.0.0.1:{server.server_port}/", waft)
+            yield Page(driver, url, waft)
         finally:
             driver.get("about:blank")
-            server.shutdown()
-            thread.join()
-            server.server_close()
 
 
 def test_a_thousand_items_arrive_once_and_in_order(page):
