@@ -29,6 +29,7 @@ static const struct {
 	[COND_OTHER_REQUEST] = { "other-request", 200 },
 	[COND_POLICY_VIOLATION] = { "policy-violation", 403 },
 	[COND_REMOTE_STREAM_ERROR] = { "remote-stream-error", 200 },
+	[COND_SEE_OTHER_URI] = { "see-other-uri", 200 },
 	[COND_SYSTEM_SHUTDOWN] = { "system-shutdown", 200 },
 };
 
@@ -489,6 +490,16 @@ body_write_end(struct buf *out, enum condition condition,
 	BODY_ADD(out, " xmlns:stream='http://etherx.jabber.org/streams'>");
 	buf_adds(out, stream_error);
 	body_close(out);
+}
+
+void
+body_write_see_other(struct buf *out, const char *uri)
+{
+	BODY_ADD(out,
+	    "<body xmlns='" BODY_NS "' type='terminate' "
+	    "condition='see-other-uri'><uri>");
+	buf_add_xml(out, uri, strlen(uri));
+	BODY_ADD(out, "</uri></body>");
 }
 
 void

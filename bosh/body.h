@@ -37,6 +37,7 @@ enum condition {
 	COND_OTHER_REQUEST,
 	COND_POLICY_VIOLATION,
 	COND_REMOTE_STREAM_ERROR,
+	COND_SEE_OTHER_URI,
 	COND_SYSTEM_SHUTDOWN,
 	COND_MAX
 };
@@ -127,6 +128,8 @@ void body_open_created(struct buf *out, const struct body_created *created);
 /* A terminal body; stream_error is a whole element or NULL. */
 void body_write_end(struct buf *out, enum condition condition,
     const char *stream_error);
+/* The same with COND_SEE_OTHER_URI. */
+void body_write_see_other(struct buf *out, const char *uri);
 /* The recoverable error (§17.3). */
 void body_write_error(struct buf *out);
 

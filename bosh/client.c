@@ -141,7 +141,6 @@ client_create(struct gateway *gateway, const struct body *body,
 	client->refs = 1;
 	client->gateway = gateway;
 	gateway->refs++;
-	client->secure = gateway->conf->bosh.assume_secure;
 	client->peer = peer == NULL ? NULL : xstrdup(peer);
 	client->timer_at = INT64_MAX;
 	TAILQ_INIT(&client->subs);

@@ -54,7 +54,7 @@ struct client {
 	enum client_state state;
 	char sid[SID_SIZE];
 	bool legacy; /* named no `ver`: errors by HTTP status */
-	bool secure;
+	bool secure; /* nobody could read its creation on the way */
 	bool acks;
 	bool has_ver;
 	bool anonymous;

@@ -9,6 +9,7 @@
 #include "bosh/client.h"
 #include "bosh/grant.h"
 #include "bosh/position.h"
+#include "bosh/sender.h"
 #include "bosh/stream.h"
 #include "common/base/crypto.h"
 #include "common/base/log.h"
@@ -33,6 +34,11 @@ static struct stat_metric gateway_bad =
 #define GATEWAY_ENDS(condition)                                          \
 	STAT_COUNTER("waft_bosh_ends_total", "BOSH sessions that ended", \
 	    "condition=\"" condition "\"")
+static struct stat_metric gateway_insecure =
+    STAT_COUNTER("waft_bosh_insecure_total",
+        "Requests cut because their session was made over TLS and they were "
+        "not",
+        NULL);
 static struct stat_metric gateway_ends[COND_MAX] = {
 	[COND_NONE] = GATEWAY_ENDS("none"),
 	[COND_BAD_REQUEST] = GATEWAY_ENDS("bad-request"),
@@ -44,6 +50,7 @@ static struct stat_metric gateway_ends[COND_MAX] = {
 	[COND_OTHER_REQUEST] = GATEWAY_ENDS("other-request"),
 	[COND_POLICY_VIOLATION] = GATEWAY_ENDS("policy-violation"),
 	[COND_REMOTE_STREAM_ERROR] = GATEWAY_ENDS("remote-stream-error"),
+	[COND_SEE_OTHER_URI] = GATEWAY_ENDS("see-other-uri"),
 	[COND_SYSTEM_SHUTDOWN] = GATEWAY_ENDS("system-shutdown"),
 };
 
@@ -150,7 +157,10 @@ gateway_say_end(struct gateway *gateway, struct arrival *arrival,
 	struct buf *out = &gateway->scratch;
 
 	buf_reset(out);
-	body_write_end(out, condition, stream_error);
+	if (condition == COND_SEE_OTHER_URI)
+		body_write_see_other(out, gateway->conf->bosh.secure_uri);
+	else
+		body_write_end(out, condition, stream_error);
 	arrival_answer(arrival, legacy ? condition_http_status(condition) : 200,
 	    GATEWAY_TYPE, (struct slice){ out->data, out->len });
 }
@@ -270,10 +280,13 @@ gateway_check_to(const struct gateway *gateway, struct slice to)
 }
 
 static enum condition
-gateway_check_creation(const struct gateway *gateway, const struct body *body)
+gateway_check_creation(const struct gateway *gateway, const struct body *body,
+    const struct arrival *arrival)
 {
 	struct keys keys;
 
+	if (!arrival->secure && gateway->conf->bosh.secure_uri != NULL)
+		return COND_SEE_OTHER_URI;
 	if (body->bad || !body->has_rid || body->rid > BODY_RID_MAX ||
 	    !keys_init(&keys, body->newkey))
 		return COND_BAD_REQUEST;
@@ -284,25 +297,27 @@ static void
 gateway_open(struct gateway *gateway, struct body *body,
     struct arrival *arrival)
 {
-	struct exchange *exchange = arrival->exchange;
+	const struct sender *sender = arrival->sender;
 	const char *peer, *why;
-	enum condition condition = gateway_check_creation(gateway, body);
+	enum condition condition =
+	    gateway_check_creation(gateway, body, arrival);
 	struct client *client;
 
 	if (condition != COND_NONE) {
 		gateway_refuse(gateway, arrival, condition, !body->has_ver);
 		return;
 	}
-	peer = exchange_is_loopback(exchange) ? NULL : exchange_peer(exchange);
+	peer = sender->loopback ? NULL : sender->address;
 	if (!relay_enter(gateway->relay, peer, &why)) {
 		stat_add(&gateway_refused, 1);
 		log_warn("bosh.refuse", "peer=%s limit=%s",
-		    exchange_peer(exchange), why);
+		    LOGQ(sender->address), why);
 		gateway_refuse(gateway, arrival, COND_POLICY_VIOLATION,
 		    !body->has_ver);
 		return;
 	}
 	client = client_create(gateway, body, peer);
+	client->secure = arrival->secure;
 	gateway_make_sid(gateway, client->sid);
 	keys_init(&client->keys, body->newkey);
 	HASH_ADD_STR(gateway->clients, sid, client);
@@ -320,6 +335,15 @@ gateway_find(struct gateway *gateway, struct slice sid)
 
 	HASH_FIND(hh, gateway->clients, sid.p, sid.len, client);
 	return client;
+}
+
+/* XEP-0124 §19.1: such a session is not continued where others can read. */
+static void
+gateway_cut(const struct client *client, struct arrival *arrival)
+{
+	stat_add(&gateway_insecure, 1);
+	log_warn("bosh.insecure", "sid=%.6s…", client->sid);
+	arrival_cut(arrival);
 }
 
 static void
@@ -341,6 +365,8 @@ gateway_dispatch(struct gateway *gateway, struct arrival *arrival,
 	if (client == NULL)
 		gateway_say_gone(gateway, arrival,
 		    gateway_find_ended(gateway, body->sid));
+	else if (client->secure && !arrival->secure)
+		gateway_cut(client, arrival);
 	else if (body->bad || !body->has_rid)
 		client_end(client, COND_BAD_REQUEST, arrival, "bad attribute");
 	else

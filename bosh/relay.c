@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bosh/gateway.h"
+#include "bosh/sender.h"
 #include "common/base/map.h"
 #include "common/base/mem.h"
 #include "common/base/stat.h"
@@ -108,13 +109,15 @@ arrival_abort_cb(struct exchange *exchange UNUSED, void *arg)
 
 struct arrival *
 arrival_create(struct relay *relay, int origin, struct exchange *exchange,
-    const char *headers)
+    const struct sender *sender, const char *headers)
 {
 	struct arrival *arrival = xcalloc(1, sizeof(*arrival));
 
 	atomic_init(&arrival->refs, 2);
 	arrival->relay = relay;
 	arrival->origin = arrival->owner = (short)origin;
+	arrival->secure = sender->secure;
+	arrival->sender = sender;
 	arrival->exchange = exchange;
 	arrival->headers = headers;
 	exchange_on_abort(exchange, arrival_abort_cb, arrival);
@@ -161,7 +164,10 @@ arrival_reply(struct arrival *arrival, struct slice text)
 	if (exchange != NULL) {
 		stat_add(&relay_waiting, -1);
 		stat_add(&relay_bytes, (int64_t)text.len);
-		exchange_reply(exchange, &reply);
+		if (arrival->status == 0)
+			exchange_cut(exchange);
+		else
+			exchange_reply(exchange, &reply);
 		arrival->exchange = NULL;
 	}
 	arrival_unref(arrival, exchange != NULL ? 2 : 1);
@@ -191,6 +197,12 @@ arrival_answer(struct arrival *arrival, int status, const char *type,
 	arrival->len = text.len;
 	loop_post(arrival_loop(arrival, arrival->origin), arrival_answered,
 	    arrival);
+}
+
+void
+arrival_cut(struct arrival *arrival)
+{
+	arrival_answer(arrival, 0, NULL, (struct slice){ "", 0 });
 }
 
 /* ---- what is counted over all workers -------------------------------- */

@@ -24,22 +24,25 @@ struct client;
 struct gateway;
 struct name;
 struct relay;
+struct sender;
 
 struct arrival {
 	_Atomic int refs;
 	struct relay *relay;
 	short origin; /* index of the worker whose connection it is */
 	short owner;  /* of the one whose session it is */
+	bool secure;  /* nobody could read it on its way */
 	/* Origin's. */
-	struct exchange *exchange; /* NULL once it is gone */
-	const char *headers;       /* further header lines; static */
+	const struct sender *sender; /* valid while it arrives */
+	struct exchange *exchange;   /* NULL once it is gone */
+	const char *headers;         /* further header lines; static */
 	/* Owner's. */
 	struct client *client; /* NULL until it is held, and once answered */
 	/* Whoever has it at the time: the request's text, then the answer's. */
 	char *text;
 	size_t len;
 	const char *type; /* static */
-	int status;
+	int status;       /* 0: the connection is to be closed */
 };
 
 struct relay {
@@ -60,14 +63,19 @@ void relay_free(struct relay *relay);
 
 /* ---- requests -------------------------------------------------------- */
 
-/* Of an exchange that arrived at worker `origin`.  Headers is static. */
+/* Of an exchange that arrived at worker `origin`.  Headers is static, sender
+ * for the call that handles it. */
 struct arrival *arrival_create(struct relay *relay, int origin,
-    struct exchange *exchange, const char *headers);
+    struct exchange *exchange, const struct sender *sender,
+    const char *headers);
 /* Posts it to the worker that owns its session. */
 void arrival_forward(struct arrival *arrival, int owner, struct slice text);
 /* By the owner: ends the request.  Type is static, the text is copied. */
 void arrival_answer(struct arrival *arrival, int status, const char *type,
     struct slice text);
+
+/* By the owner: ends the request by closing its connection. */
+void arrival_cut(struct arrival *arrival);
 
 /* ---- what is counted over all workers -------------------------------- */
 

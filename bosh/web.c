@@ -5,6 +5,7 @@
 
 #include "bosh/body.h"
 #include "bosh/files.h"
+#include "bosh/sender.h"
 #include "common/base/mem.h"
 #include "common/http/route.h"
 
@@ -29,6 +30,7 @@ struct web_cors {
 struct web {
 	struct gateway *gateway;
 	const struct conf *conf;
+	struct proxies *proxies;
 	struct http_server *servers[WEB_LISTEN_MAX];
 	int n_servers;
 	struct web_cors *cors; /* the first is for origins not listed */
@@ -71,17 +73,25 @@ web_create_cors(struct web *web)
 }
 
 static const struct web_cors *
-web_cors(const struct web *web, const struct exchange *exchange)
+web_cors(const struct web *web, const struct http_head *head)
 {
 	struct slice origin;
 
-	if (web->n_cors == 1 ||
-	    !http_header(exchange_head(exchange), "Origin", &origin))
+	if (web->n_cors == 1 || head == NULL ||
+	    !http_header(head, "Origin", &origin))
 		return &web->cors[0];
 	for (size_t i = 1; i < web->n_cors; i++)
 		if (slice_is(origin, web->cors[i].origin))
 			return &web->cors[i];
 	return &web->cors[0];
+}
+
+static const char *
+web_headers(const struct http_head *head, void *arg)
+{
+	const struct web *web = arg;
+
+	return web_cors(web, head)->headers;
 }
 
 /* ---- BOSH ------------------------------------------------------------ */
@@ -114,18 +124,45 @@ web_info(struct exchange *exchange, const struct web_cors *cors)
 		    "An XMPP client sends its requests here by POST.\n");
 }
 
+/* None is read (XEP-0124 §7.2 names no such thing).  Old libpurple puts a media
+ * type there; it means nothing by that. */
+static bool
+web_is_coded(const struct http_head *head)
+{
+	struct slice coding;
+
+	return http_header(head, "Content-Encoding", &coding) &&
+	    coding.len > 0 && !slice_is(coding, "identity") &&
+	    memchr(coding.p, '/', coding.len) == NULL;
+}
+
+static void
+web_post(struct web *web, struct exchange *exchange,
+    const struct web_cors *cors)
+{
+	struct gateway *gateway = web->gateway;
+	struct arrival *arrival;
+	struct sender sender;
+
+	if (web_is_coded(exchange_head(exchange))) {
+		web_reply(exchange, 415, "text/plain; charset=utf-8",
+		    cors->headers, "Requests are read without coding.\n");
+		return;
+	}
+	proxies_sender(web->proxies, exchange, &sender);
+	arrival = arrival_create(gateway->relay, gateway->index, exchange,
+	    &sender, cors->headers);
+	gateway_arrive(gateway, arrival, exchange_body(exchange));
+}
+
 static void
 web_bosh(struct web *web, struct exchange *exchange)
 {
-	const struct web_cors *cors = web_cors(web, exchange);
-	struct gateway *gateway = web->gateway;
-	struct arrival *arrival;
+	const struct web_cors *cors = web_cors(web, exchange_head(exchange));
 
 	switch (exchange_head(exchange)->method) {
 	case HTTP_POST:
-		arrival = arrival_create(gateway->relay, gateway->index,
-		    exchange, cors->headers);
-		gateway_arrive(gateway, arrival, exchange_body(exchange));
+		web_post(web, exchange, cors);
 		break;
 	case HTTP_OPTIONS:
 		web_reply(exchange, 204, NULL, cors->preflight, "");
@@ -191,6 +228,7 @@ web_create(struct gateway *gateway)
 
 	web->gateway = gateway;
 	web->conf = gateway->conf;
+	web->proxies = proxies_create(&web->conf->bosh);
 	web_create_cors(web);
 	return web;
 }
@@ -204,6 +242,8 @@ web_listen(struct web *web, const char *address, struct tls *tls,
 		.max_body = web->conf->bosh.max_body,
 		.reuse_port = true,
 		.tls = tls,
+		.gzip = web->conf->bosh.gzip,
+		.headers = web_headers,
 		.handle = web_handle,
 		.arg = web };
 	struct http_server *server;
@@ -246,5 +286,6 @@ web_free(struct web *web)
 		free(web->cors[i].preflight);
 	}
 	free(web->cors);
+	proxies_free(web->proxies);
 	free(web);
 }

@@ -91,8 +91,11 @@ struct conf_bosh {
 	int sessions_per_address;      /* 200; loopback is not counted */
 	int subscriptions_per_session; /* 1000 */
 	struct conf_strings origins;   /* CORS; {"*"} */
-	bool demo;                     /* serve /demo/ */
-	char *web;                     /* folder of the demo's files */
+	char *secure_uri;              /* or NULL */
+	bool gzip;                     /* of answers; no */
+	struct conf_strings trusted_proxies; /* networks; {} */
+	bool demo;                           /* serve /demo/ */
+	char *web;                           /* folder of the demo's files */
 };
 
 struct conf_http {

@@ -5,6 +5,7 @@
 #include "common/base/auth_scram.h"
 #include "common/base/conf_load.h"
 #include "common/base/mem.h"
+#include "common/base/network.h"
 #include "common/base/text.h"
 
 /* Where to point: at the option if it was given, else at its section. */
@@ -173,6 +174,8 @@ conf_check_bosh(struct conf_loader *l)
 {
 	struct conf_bosh *b = &l->conf->bosh;
 	const struct conf_opened *opened = conf_loader_opened(l, "bosh", 0);
+	struct network network;
+	const char *text;
 	size_t i;
 
 	if (conf_loader_given(l, opened, "assume-secure") == NULL) {
@@ -188,6 +191,18 @@ conf_check_bosh(struct conf_loader *l)
 		conf_fault(l, conf_check_at(l, "bosh", 0, "tls-listen"),
 		    "tls-listen: needs a section certificate \"NAME\" { chain "
 		    "= ... key = ... }");
+	if (b->secure_uri != NULL && strncmp(b->secure_uri, "https://", 8) != 0)
+		conf_fault(l, conf_check_at(l, "bosh", 0, "secure-uri"),
+		    "secure-uri: must begin with https://");
+	for (i = 0; i < b->trusted_proxies.count; i++) {
+		text = b->trusted_proxies.list[i];
+		if (!network_parse(text, strlen(text), &network))
+			conf_fault(l,
+			    conf_check_at(l, "bosh", 0, "trusted-proxies"),
+			    "trusted-proxies: \"%s\" is no address or network "
+			    "(such as 127.0.0.1, 10.0.0.0/8)",
+			    text);
+	}
 	conf_check_control(l, "bosh", 0, b->control);
 }
 

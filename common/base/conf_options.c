@@ -182,6 +182,19 @@ const struct conf_option conf_options[] = {
 	    CONF_INT, "1000", 1, 1000000, NULL, "Channels of one session"),
 	BOSH_ROW(origins, "origins", CONF_ORIGINS, "*", 0, 0, NULL,
 	    "Web pages that may connect (CORS); * is any"),
+	BOSH_ROW(gzip, "gzip", CONF_BOOL, "no", 0, 0, NULL,
+	    "Code answers of 1K and more with gzip for clients that accept "
+	    "it. Over TLS their length then tells something of what a "
+	    "stranger's text shares with a secret beside it (BREACH), and it "
+	    "costs processor time: for slow lines and channels without "
+	    "secrets"),
+	BOSH_ROW(secure_uri, "secure-uri", CONF_TEXT, NULL, 0, 0, NULL,
+	    "https://... where clients are sent that begin a session without "
+	    "TLS (see-other-uri); default: they are served"),
+	BOSH_ROW(trusted_proxies, "trusted-proxies", CONF_TEXTS, NULL, 0, 0,
+	    NULL,
+	    "Addresses and networks (10.0.0.0/8) whose X-Forwarded-For and "
+	    "X-Forwarded-Proto are believed"),
 	BOSH_ROW(demo, "demo", CONF_BOOL, "no", 0, 0, NULL,
 	    "Serve the demo page under /demo/"),
 	BOSH_ROW(web, "web", CONF_TEXT, "./web", 0, 0, NULL,

@@ -287,7 +287,7 @@ conn_expire(struct conn *conn, enum conn_wait wait)
 		return;
 	}
 	if (wait == CONN_WAIT_REQUEST) {
-		conn_refuse(conn, 408, "the request took too long");
+		conn_refuse_partial(conn, 408, "the request took too long");
 		conn_settle(conn);
 		return;
 	}

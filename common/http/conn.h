@@ -44,6 +44,10 @@ struct http_server_opts {
 	int64_t upgraded_ms;            /* silence of one that has left HTTP */
 	bool reuse_port;                /* several workers share the address */
 	struct tls *tls;                /* counted; NULL: plain HTTP */
+	bool gzip;                      /* for those who accept it */
+	/* Header lines for answers without some of their own; static.  Head
+	 * NULL: it could not be read.  May be NULL. */
+	const char *(*headers)(const struct http_head *head, void *arg);
 	exchange_fn *handle;
 	void *arg;
 };
@@ -80,24 +84,30 @@ bool exchange_is_tls(const struct exchange *exchange);
 
 struct http_reply {
 	int status;
-	const char *type; /* Content-Type; NULL: none */
-	const char
-	    *headers;     /* further lines, each ending in CRLF; NULL: none */
-	const void *body; /* copied */
+	const char *type;    /* Content-Type; NULL: none */
+	const char *headers; /* further lines, each ending in CRLF; NULL: those
+	                      * that the server has for all */
+	const void *body;    /* copied */
 	size_t len;
-	bool close; /* close the connection after it */
+	bool close;         /* close the connection after it */
+	const char *coding; /* the server's: header lines on its coding */
 };
 
 /*
  * HEAD gets the headers alone.  Content-Length is always there, but for 204 and
- * 304; Date and Connection are added too.  Answers to later requests of the
- * connection are kept until its turn has come.  A peer that leaves more than
- * write_queue bytes unread is cut; one answer may be larger when it is alone.
+ * 304; Date and Connection are added too.  With gzip, bodies of GZIP_MIN bytes
+ * and more are coded for those who accept that.  Answers to later requests of
+ * the connection are kept until its turn has come.  A peer that leaves more
+ * than write_queue bytes unread is cut; one answer may be larger when it is
+ * alone.
  */
 void exchange_reply(struct exchange *exchange, const struct http_reply *reply);
 /* A short text/plain answer with a final newline added. */
 void exchange_reply_text(struct exchange *exchange, int status,
     const char *text);
+
+/* Ends the exchange without an answer, and its connection. */
+void exchange_cut(struct exchange *exchange);
 
 /* Fn is called if the connection dies before the answer. */
 void exchange_on_abort(struct exchange *exchange, exchange_fn *fn, void *arg);

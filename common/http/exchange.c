@@ -171,14 +171,39 @@ exchange_reply_keep(struct exchange *exchange, const struct http_reply *reply,
 	conn->kept += exchange->reply->len;
 }
 
+/* What of the answer the server decides. */
+static void
+exchange_finish(const struct exchange *exchange, struct http_reply *reply)
+{
+	struct gzip *gzip = exchange->conn->server->gzip;
+	struct slice coded;
+
+	if (reply->headers == NULL)
+		reply->headers = exchange->headers;
+	if (gzip == NULL || reply->len < GZIP_MIN)
+		return;
+	reply->coding = "Vary: Accept-Encoding\r\n";
+	if (!exchange->gzip ||
+	    !gzip_encode(gzip, reply->body, reply->len, &coded))
+		return;
+	reply->coding = "Vary: Accept-Encoding\r\n"
+	                "Content-Encoding: gzip\r\n";
+	reply->body = coded.p;
+	reply->len = coded.len;
+}
+
 void
-exchange_reply(struct exchange *exchange, const struct http_reply *reply)
+exchange_reply(struct exchange *exchange, const struct http_reply *given)
 {
 	struct conn *conn = exchange->conn;
-	size_t size = reply_size(reply);
+	struct http_reply finished = *given;
+	const struct http_reply *reply = &finished;
 	bool close = reply->close || !exchange->keep_alive ||
 	    (conn->server->draining && exchange_is_last(exchange));
+	size_t size;
 
+	exchange_finish(exchange, &finished);
+	size = reply_size(reply);
 	if (conn->gone || !conn_has_room(conn, size))
 		exchange_end(exchange);
 	else if (STAILQ_FIRST(&conn->exchanges) == exchange)
@@ -203,6 +228,15 @@ exchange_reply_text(struct exchange *exchange, int status, const char *text)
 	reply.len = body.len;
 	exchange_reply(exchange, &reply);
 	buf_clear(&body);
+}
+
+void
+exchange_cut(struct exchange *exchange)
+{
+	struct conn *conn = exchange->conn;
+
+	exchange_end(exchange);
+	conn_break(conn);
 }
 
 /* ---- what a handler sees ------------------------------------------------- */

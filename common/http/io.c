@@ -141,7 +141,7 @@ conn_shake(struct conn *conn)
 	case TLS_PLAIN:
 		conn_tls_end(conn);
 		stat_add(&tls_failed_plain, 1);
-		conn_refuse(conn, 400, "this port speaks HTTPS");
+		conn_refuse(conn, NULL, 400, "this port speaks HTTPS");
 		return;
 	case TLS_FAILED:
 		conn_tls_cut(conn, &tls_failed_bad, why);

@@ -180,7 +180,8 @@ reply_size(const struct http_reply *reply)
 {
 	return REPLY_HEAD_MAX +
 	    (reply->type != NULL ? strlen(reply->type) : 0) +
-	    (reply->headers != NULL ? strlen(reply->headers) : 0) + reply->len;
+	    (reply->headers != NULL ? strlen(reply->headers) : 0) +
+	    (reply->coding != NULL ? strlen(reply->coding) : 0) + reply->len;
 }
 
 static void
@@ -226,6 +227,8 @@ reply_add(struct http_server *server, struct out *out,
 		OUT_LITERAL(out, "Connection: close\r\n");
 	else if (exchange->is_old)
 		OUT_LITERAL(out, "Connection: keep-alive\r\n");
+	if (reply->coding != NULL)
+		out_adds(out, reply->coding);
 	if (reply->headers != NULL)
 		out_adds(out, reply->headers);
 	OUT_LITERAL(out, "\r\n");

@@ -11,10 +11,21 @@
 
 /* ---- requests ------------------------------------------------------------ */
 
+static const char *
+conn_headers(const struct conn *conn, const struct http_head *head)
+{
+	const struct http_server_opts *opts = &conn->server->opts;
+
+	return opts->headers == NULL ? NULL : opts->headers(head, opts->arg);
+}
+
 void
-conn_refuse(struct conn *conn, int status, const char *why)
+conn_refuse(struct conn *conn, const struct http_head *head, int status,
+    const char *why)
 {
 	struct exchange *exchange = exchange_create(conn);
+
+	exchange->headers = conn_headers(conn, head);
 
 	stat_add(status == 408 ? &http_refused_slow :
 	        status == 413  ? &http_refused_body :
@@ -24,6 +35,23 @@ conn_refuse(struct conn *conn, int status, const char *why)
 	conn->no_more = true;
 	conn_partial_free(conn);
 	exchange_reply_text(exchange, status, why);
+}
+
+void
+conn_refuse_partial(struct conn *conn, int status, const char *why)
+{
+	struct partial *partial = conn->partial;
+	struct http_head *head = NULL;
+	const char *unused_why;
+	int unused_status;
+	size_t used;
+
+	if (partial != NULL && partial->head_len > 0 &&
+	    http_parse_head(partial->in.data, partial->head_len,
+	        partial->head_len, &conn->server->head, &used, &unused_status,
+	        &unused_why) == HTTP_DONE)
+		head = &conn->server->head;
+	conn_refuse(conn, head, status, why);
 }
 
 bool
@@ -45,6 +73,9 @@ conn_dispatch(struct conn *conn)
 	exchange->is_head = server->head.method == HTTP_HEAD;
 	exchange->is_old = server->head.minor == 0;
 	exchange->keep_alive = server->head.keep_alive;
+	exchange->headers = conn_headers(conn, &server->head);
+	exchange->gzip =
+	    server->gzip != NULL && gzip_is_accepted(&server->head);
 	if (!exchange->keep_alive)
 		conn->no_more = true;
 	server_wait(conn, CONN_WAIT_NONE);
@@ -125,7 +156,7 @@ conn_begin_chunked(struct conn *conn, char *data, size_t len, size_t head_len)
 		conn->partial->chunks = chunks;
 		return len;
 	default:
-		conn_refuse(conn, status, why);
+		conn_refuse(conn, &server->head, status, why);
 		return len;
 	}
 }
@@ -139,7 +170,7 @@ conn_begin(struct conn *conn, char *data, size_t len, size_t head_len)
 	if (server->head.chunked)
 		return conn_begin_chunked(conn, data, len, head_len);
 	if (body_len > server->opts.max_body) {
-		conn_refuse(conn, 413, "the body is too large");
+		conn_refuse(conn, &server->head, 413, "the body is too large");
 		return len;
 	}
 	if (len - head_len < body_len) {
@@ -167,7 +198,7 @@ conn_request(struct conn *conn, char *data, size_t len)
 	case HTTP_MORE:
 		return 0;
 	default:
-		conn_refuse(conn, status, why);
+		conn_refuse(conn, NULL, status, why);
 		return len;
 	}
 }
@@ -186,7 +217,7 @@ conn_more_chunks(struct conn *conn, char *data, size_t len)
 	result = http_chunks_feed(&partial->chunks, data, len,
 	    conn->server->opts.max_body, &used, &got, &status, &why);
 	if (result == HTTP_REFUSED) {
-		conn_refuse(conn, status, why);
+		conn_refuse_partial(conn, status, why);
 		return len;
 	}
 	buf_add(&partial->in, data, got);

@@ -296,6 +296,8 @@ server_create(const struct http_server_opts *opts, int fd)
 	struct http_server *server = xcalloc(1, sizeof(*server));
 
 	server->opts = *opts;
+	if (opts->gzip)
+		server->gzip = gzip_create();
 	if (opts->tls != NULL)
 		server->tls = tls_ref(opts->tls);
 	server->base = loop_base(opts->loop);
@@ -410,6 +412,7 @@ http_server_free(struct http_server *server)
 		free(out);
 	}
 	tls_unref(server->tls);
+	gzip_free(server->gzip);
 	free(server->in);
 	free(server);
 }

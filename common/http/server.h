@@ -20,6 +20,7 @@
 
 #include "common/base/list.h"
 #include "common/base/stat.h"
+#include "common/http/gzip.h"
 #include "common/http/tls.h"
 #include "common/http/upgrade.h"
 
@@ -62,11 +63,13 @@ struct exchange {
 	exchange_fn *abort;
 	void *abort_arg;
 	void *data;
-	struct out *reply; /* answered; waits for the ones before it */
+	const char *headers; /* for answers without; static, NULL: none */
+	struct out *reply;   /* answered; waits for the ones before it */
 	bool reply_closes;
 	bool is_head;
 	bool is_old; /* HTTP/1.0 */
 	bool keep_alive;
+	bool gzip; /* is accepted */
 };
 
 STAILQ_HEAD(exchanges, exchange);
@@ -114,7 +117,8 @@ struct http_server {
 	struct conns conns;
 	int n_conns;
 	int n_shaking;
-	struct tls *tls; /* NULL: none is spoken */
+	struct tls *tls;   /* NULL: none is spoken */
+	struct gzip *gzip; /* NULL: not wanted, or no memory for it */
 	int fd;
 	int reserve_fd; /* given up to take and close what EMFILE leaves */
 	int port;
@@ -163,8 +167,12 @@ void conn_closes(struct conn *conn);
  * peer has shut its side behind what there is to read. */
 void conn_read(struct conn *conn, bool closed);
 bool conn_may_parse(const struct conn *conn);
-/* Answers, in its turn, what is not to be a request, and ends. */
-void conn_refuse(struct conn *conn, int status, const char *why);
+/* Answers, in its turn, what is not to be a request, and ends.  Head: of the
+ * request, as far as it is known, or NULL. */
+void conn_refuse(struct conn *conn, const struct http_head *head, int status,
+    const char *why);
+/* The same for the request that is being gathered. */
+void conn_refuse_partial(struct conn *conn, int status, const char *why);
 
 /* ---- conn.c ---------------------------------------------------------- */
 

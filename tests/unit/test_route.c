@@ -66,7 +66,12 @@ setup(UNUSED void **state)
 	const char *why;
 
 	log_set_level(LOG_ERROR);
-	limits = (struct conf_http){ 16384, 20000, 75000, 100, 1 << 20, 16 };
+	limits = (struct conf_http){ .head_max = 16384,
+		.request_ms = 20000,
+		.idle_ms = 75000,
+		.connections_max = 100,
+		.write_queue = 1 << 20,
+		.pipeline_max = 16 };
 	opts.loop = loop = loop_create();
 	server = http_listen(&opts, "127.0.0.1:0", &why);
 	return server == NULL ? -1 : 0;

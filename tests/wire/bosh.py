@@ -227,21 +227,29 @@ class Conn:
             raise EOFError
         self.buffer += data
 
-    def receive(self, seconds=10):
+    def receive_head(self, seconds=10):
+        """A head alone, as HEAD is answered."""
         self.socket.settimeout(seconds)
         while b"\r\n\r\n" not in self.buffer:
             self._read()
-        head, _, rest = self.buffer.partition(b"\r\n\r\n")
+        head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
         lines = head.decode().split("\r\n")
         headers = [tuple(part.strip() for part in line.split(":", 1))
                    for line in lines[1:]]
-        length = [int(v) for n, v in headers if n.lower() == "content-length"]
-        length = length[0] if length else 0
-        self.buffer = rest
+        return Response(lines[0], headers, "")
+
+    def receive_raw(self, seconds=10):
+        """Head, and body as bytes."""
+        head = self.receive_head(seconds)
+        length = int(head.header("Content-Length") or 0)
         while len(self.buffer) < length:
             self._read()
         body, self.buffer = self.buffer[:length], self.buffer[length:]
-        return Response(lines[0], headers, body.decode())
+        return head, body
+
+    def receive(self, seconds=10):
+        head, body = self.receive_raw(seconds)
+        return Response(head.status_line, head.headers, body.decode())
 
     def call(self, body, **more):
         self.send(body, **more)
