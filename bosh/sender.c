@@ -90,9 +90,27 @@ sender_follow(const struct proxies *proxies, struct slice list,
 	return true;
 }
 
-/* Several lines of one name are one list (RFC 9110 §5.3). */
+/* The last line is the trusted proxy's, as is its last word. */
 static void
-sender_from_proxy(const struct proxies *proxies, const struct http_head *head,
+sender_proto(const struct http_head *head, struct sender *out)
+{
+	struct slice value;
+
+	for (int i = head->n_headers - 1; i >= 0; i--) {
+		value = head->headers[i].value;
+		if (!slice_is(head->headers[i].name, "X-Forwarded-Proto") ||
+		    value.len == 0)
+			continue;
+		value = sender_pop(&value);
+		out->secure =
+		    slice_is(value, "https") || slice_is(value, "wss");
+		return;
+	}
+}
+
+/* Several lines of one name are one list (RFC 9110 §5.3). */
+void
+proxies_read(const struct proxies *proxies, const struct http_head *head,
     struct sender *out)
 {
 	bool more = true;
@@ -102,18 +120,7 @@ sender_from_proxy(const struct proxies *proxies, const struct http_head *head,
 			more =
 			    sender_follow(proxies, head->headers[i].value, out);
 	out->loopback = conf_host_is_loopback(out->address);
-	/* The last line is the trusted proxy's, as is its last word. */
-	for (int i = head->n_headers - 1; i >= 0; i--) {
-		struct slice value = head->headers[i].value;
-
-		if (!slice_is(head->headers[i].name, "X-Forwarded-Proto") ||
-		    value.len == 0)
-			continue;
-		value = sender_pop(&value);
-		out->secure =
-		    slice_is(value, "https") || slice_is(value, "wss");
-		return;
-	}
+	sender_proto(head, out);
 }
 
 void
@@ -129,5 +136,5 @@ proxies_sender(const struct proxies *proxies, const struct exchange *exchange,
 	out->secure = exchange_is_tls(exchange) || proxies->conf->assume_secure;
 	if (proxies->n > 0 && network_parse(peer, strlen(peer), &network) &&
 	    proxies_has(proxies, &network))
-		sender_from_proxy(proxies, exchange_head(exchange), out);
+		proxies_read(proxies, exchange_head(exchange), out);
 }

@@ -31,5 +31,8 @@ void proxies_free(struct proxies *proxies);
 /* Inside the handler. */
 void proxies_sender(const struct proxies *proxies,
     const struct exchange *exchange, struct sender *out);
+/* What a trusted proxy's request says, over what its connection said. */
+void proxies_read(const struct proxies *proxies, const struct http_head *head,
+    struct sender *out);
 
 #endif

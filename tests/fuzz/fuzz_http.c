@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bosh/sender.h"
+#include "common/base/network.h"
+#include "common/http/gzip.h"
 #include "common/http/parser.h"
 
 #define FUZZ_HEAD_MAX 2048
@@ -49,6 +52,26 @@ fuzz_check_head(const struct http_head *head, const char *data, size_t used)
 	}
 }
 
+/* Those that have a form of their own. */
+static void
+fuzz_read_headers(const struct http_head *head)
+{
+	static char *networks[] = { "10.0.0.0/8", "::/0" };
+	static const struct conf_bosh conf = { .trusted_proxies = { networks,
+		                                   2 } };
+	static struct proxies *proxies;
+	struct sender sender = { .address = "127.0.0.1" };
+	struct network network;
+
+	if (proxies == NULL)
+		proxies = proxies_create(&conf);
+	proxies_read(proxies, head, &sender);
+	fuzz_check(
+	    network_parse(sender.address, strlen(sender.address), &network));
+	fuzz_check(network.bits == 128);
+	gzip_is_accepted(head);
+}
+
 /* An own copy each time, so that the sanitizer sees the first byte past it. */
 static struct fuzz_outcome
 fuzz_head(const uint8_t *data, size_t size)
@@ -65,6 +88,7 @@ fuzz_head(const uint8_t *data, size_t size)
 	if (out.result == HTTP_DONE) {
 		fuzz_check(out.used <= size && out.used <= FUZZ_HEAD_MAX);
 		fuzz_check_head(&head, copy, out.used);
+		fuzz_read_headers(&head);
 	} else if (out.result == HTTP_REFUSED) {
 		fuzz_check(why != NULL && out.status >= 400);
 	}
