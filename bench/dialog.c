@@ -86,6 +86,10 @@ dialog_next(const struct load_options *options, enum dialog_step *step,
 	case DIALOG_JID:
 		if (!dialog_jid(data, len, jid))
 			return DIALOG_MORE;
+		if (options->bound) {
+			*step = DIALOG_READY;
+			return DIALOG_DONE;
+		}
 		dialog_subscribe(options, jid, out);
 		break;
 	case DIALOG_LAST:

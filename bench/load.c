@@ -17,11 +17,12 @@ static const char load_help[] =
     "usage: load --receive c2s|bosh|none --send direct|pubsub|http|none ...\n"
     "       load --flood --control HOST:PORT ...\n"
     "\n"
-    "Prints {\"event\":\"ready\"}, waits for a line on standard input, runs,\n"
+    "Prints {\"event\":\"ready\", ...}, waits for a line on standard input, runs,\n"
     "prints one line of JSON, and ends when standard input does.\n"
     "\n"
     "receivers  --server HOST:PORT --domain D --clients N [--path P]\n"
     "           [--service S --node NODE]   subscribe by XEP-0060\n"
+    "           [--bound]   are ready once bound, and ask nothing more\n"
     "direct     --component HOST:PORT --name D --secret S\n"
     "           messages to the receivers in turn\n"
     "pubsub     the same, and --service S --node NODE: publishes there\n"
@@ -105,6 +106,7 @@ static void
 load_prepare(struct load *load)
 {
 	uint32_t clients = load->receiver ? load->options.clients : 0;
+	uint64_t begin;
 
 	load->jids = tool_calloc(clients + 1, sizeof *load->jids);
 	tally_init(&load->tally, load->sender ? load->options.count : 0,
@@ -114,10 +116,12 @@ load_prepare(struct load *load)
 		while (!load->is_sender_ready)
 			net_turn(&load->net, 1000);
 	}
+	begin = tool_now_ns();
 	if (load->receiver != NULL)
 		load->receiver->start(load);
 	while (load->ready < clients)
 		net_turn(&load->net, 1000);
+	load->ready_seconds = (double)(tool_now_ns() - begin) / 1e9;
 	/* The last one's next request leaves. */
 	net_turn(&load->net, 0);
 }
@@ -183,7 +187,8 @@ enum load_option {
 	OPTION_CONNECTIONS,
 	OPTION_BATCH,
 	OPTION_CHANNELS,
-	OPTION_SECONDS
+	OPTION_SECONDS,
+	OPTION_BOUND
 };
 
 static const struct option load_long[] = { { "receive", required_argument, NULL,
@@ -208,6 +213,7 @@ static const struct option load_long[] = { { "receive", required_argument, NULL,
 	{ "batch", required_argument, NULL, OPTION_BATCH },
 	{ "channels", required_argument, NULL, OPTION_CHANNELS },
 	{ "seconds", required_argument, NULL, OPTION_SECONDS },
+	{ "bound", no_argument, NULL, OPTION_BOUND },
 	{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
 
 static uint32_t
@@ -280,6 +286,9 @@ load_set(struct load *load, bool *flood, int option, const char *value)
 	case OPTION_SECONDS:
 		options->seconds = strtod(value, NULL);
 		break;
+	case OPTION_BOUND:
+		options->bound = true;
+		break;
 	case 'h':
 		fputs(load_help, stdout);
 		exit(0);
@@ -340,7 +349,8 @@ main(int argc, char **argv)
 		flood_run(&load);
 	} else {
 		load_prepare(&load);
-		printf("{\"event\":\"ready\"}\n");
+		printf("{\"event\":\"ready\",\"seconds\":%.6f}\n",
+		    load.ready_seconds);
 		fflush(stdout);
 		if (fgets(line, sizeof line, stdin) == NULL)
 			return 0;

@@ -53,6 +53,7 @@ struct load_options {
 	uint32_t size;   /* of a message's text, or of a flood's stanza */
 	uint32_t connections, batch, channels; /* flood */
 	double seconds;
+	bool bound; /* ready once bound: no presence, no question */
 };
 
 struct load {
@@ -65,6 +66,7 @@ struct load {
 	void *sending;          /* the sender's own */
 	char (*jids)[LOAD_JID]; /* bare, by receiver */
 	uint32_t ready;
+	double ready_seconds; /* that all of them took */
 	bool is_sender_ready;
 	uint64_t errors; /* stanzas and answers that say so */
 	uint64_t reconnects;

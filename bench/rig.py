@@ -96,6 +96,7 @@ class Load:
         return answer
 
     def ready(self):
+        """Once all receivers are; "seconds" is how long they took."""
         return self.line("ready")
 
     def run(self):
@@ -116,9 +117,10 @@ def measured(load, pids):
 
 
 class Waft:
-    """One daemon of waft's with a configuration of its own."""
+    """One daemon of waft's with a configuration of its own; more: further options
+    of the section `bosh`."""
 
-    def __init__(self, build, program, directory, component_port=None):
+    def __init__(self, build, program, directory, component_port=None, more=""):
         self.program = build / "bin" / program
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -138,6 +140,7 @@ bosh {{
   listen = {{"127.0.0.1:{self.listen}"}}
   domain = "{BOSH_DOMAIN}"
   control = "{mine if bosh else f'127.0.0.1:{other}'}"
+  {more}
 }}
 channels "*" {{ history-items = 1000000  history-age = "24h"  subscribe = anyone }}
 """)
