@@ -188,6 +188,27 @@ class Half:
             pass
         return self.outgoing.read()
 
+    def finish(self):
+        """The rest of the handshake."""
+        while True:
+            self.socket.sendall(self.step())
+            try:
+                self.tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                self.incoming.write(self.socket.recv(65536))
+        self.socket.sendall(self.outgoing.read())
+
+    def read(self):
+        """What comes next, at least a byte."""
+        while True:
+            try:
+                return self.tls.read(65536)
+            except ssl.SSLWantReadError:
+                data = self.socket.recv(65536)
+                assert data, "closed"
+                self.incoming.write(data)
+
     def close(self):
         self.socket.close()
 
@@ -237,11 +258,7 @@ def test_a_handshake_byte_by_byte(sections, authority):
             half.socket.sendall(bytes([byte]))
         got = b""
         while b"BOSH" not in got:
-            half.incoming.write(half.socket.recv(65536))
-            try:
-                got += half.tls.read(65536)
-            except ssl.SSLWantReadError:
-                pass
+            got += half.read()
         half.close()
 
 
@@ -300,6 +317,45 @@ def test_pipelined_requests_are_answered_in_order(gateway, authority):
         assert conn.receive().condition == "item-not-found"
     assert "BOSH" in conn.receive().body
     conn.close()
+
+
+@pytest.mark.parametrize("record", [97, 1500, 16384])
+def test_what_came_in_one_go_is_read_to_its_end(gateway, authority, record):
+    """More than a read takes, and more requests than pipeline-max: what is left
+    inside the TLS session shows on no socket."""
+    half = Half(gateway, authority)
+    half.finish()
+    one = (b"GET /http-bind HTTP/1.1\r\nHost: x\r\nX-Fill: " +
+           b"y" * 1500 + b"\r\n\r\n")
+    every = one * 150
+    for at in range(0, len(every), record):
+        half.tls.write(every[at:at + record])
+    # All of it is encrypted by now: a session serves one thread at a time.
+    sender = threading.Thread(target=half.socket.sendall,
+                              args=(half.outgoing.read(),))
+    sender.start()
+    got = b""
+    while got.count(b"HTTP/1.1 200 OK") < 150:
+        got += half.read()
+    sender.join()
+    half.close()
+
+
+def test_the_end_of_the_daemon_is_orderly(sections, authority):
+    with Gateway(TLS, sections) as running:
+        tls = authority.client(check_hostname=False)
+        session = Session(running.tls_port, tls=tls).log_in()
+        session.send()
+        until(lambda: running.metric("waft_bosh_waiting") == 1)
+        half = Half(running, authority)
+        half.socket.sendall(half.step()[:60])
+        running.process.send_signal(signal.SIGTERM)
+        assert session.receive().condition is None
+        assert session.conns[0].is_closed()
+        assert running.process.wait(20) == 0
+        assert "drain.timeout" not in running.tail()
+        session.close()
+        half.close()
 
 
 def test_the_close_of_a_held_poll_is_noticed(gateway, authority):
