@@ -76,6 +76,9 @@ channels "*" {{ subscribe = anyone }}
                  if "event=ready" in line]
         return found[-1] if found else None
 
+    def has_ended(self, session):
+        return f"event=bosh.end sid={session.sid[:6]}" in self.log.read_text()
+
     def tail(self):
         return self.log.read_text()[-3000:]
 
@@ -298,6 +301,19 @@ class Session:
     def call(self, payload="", attrs="", conn=0):
         self.send(payload, attrs, conn=conn)
         return self.receive(conn)
+
+    def hear(self, what, *held, seconds=10):
+        """Takes the answers of the connections held, oldest first, and polls on,
+        until what was said; all that was."""
+        held, said = list(held), ""
+        while what not in said:
+            if not held:
+                self.send(conn=0)
+                held.append(0)
+            answer = self.receive(held.pop(0), seconds)
+            assert answer.condition is None, answer.body
+            said += answer.body
+        return said
 
     def authenticate(self, mechanism="ANONYMOUS", message=None):
         text = ("" if message is None

@@ -343,19 +343,6 @@ def test_G13_a_missed_answer_is_reported(gateway):
     session.close()
 
 
-def test_H5_H6_inactivity_ends_it_silently():
-    with Gateway(more='inactivity = "5s"') as gateway:
-        session = Session(gateway.port)
-        held = Session(gateway.port, wait=7)
-        held.send()
-        until(lambda: gateway.metric("waft_bosh_sessions") == 1, 15)
-        assert session.call().condition == "item-not-found"
-        assert len(held.receive(seconds=15).xml) == 0
-        assert held.call(attrs="type='terminate'"
-                         ).condition == ""
-        assert gateway.metric("waft_bosh_sessions") == 0
-
-
 def test_sigterm_answers_holds_with_empty_bodies():
     with Gateway() as gateway:
         session = Session(gateway.port)
