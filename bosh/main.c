@@ -1,8 +1,10 @@
 /* waft-bosh: the public HTTP side. */
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -40,6 +42,26 @@ struct main_post {
 	int index;
 };
 
+/* A session takes a descriptor for its held request.  Not for waft-component:
+ * libstrophe waits with select(2), which ends at 1024. */
+static void
+main_raise_descriptors(const struct conf_bosh *conf)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		log_warn("bosh.descriptors", "reason=%s",
+		    LOGQ(strerror(errno)));
+	else if (limit.rlim_max < (rlim_t)conf->sessions_max)
+		log_warn("bosh.descriptors",
+		    "limit=%llu sessions-max=%d "
+		    "reason=\"not enough for so many sessions\"",
+		    (unsigned long long)limit.rlim_max, conf->sessions_max);
+}
+
 static int
 main_setup(struct daemon *daemon)
 {
@@ -55,6 +77,7 @@ main_setup(struct daemon *daemon)
 		daemon->n_workers = 1;
 	if (daemon->n_workers > WORKERS_MAX)
 		daemon->n_workers = WORKERS_MAX;
+	main_raise_descriptors(conf);
 	return 0;
 }
 

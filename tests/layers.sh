@@ -35,6 +35,6 @@ owned 'jansson' '^common/base/json\.h$'
 owned 'confuse' '^common/base/conf'
 owned 'curl/' '^common/fetch/'
 owned 'openssl/' '^common/base/(crypto|auth)|^common/http/tls\.c$'
-owned 'zlib' '^common/http/gzip\.c$'
+owned 'zlib' '^common/http/gzip\.c$|^tests/'
 owned 'stringprep|idna' '^common/xmpp/jid\.c$'
 echo "layers: ok"

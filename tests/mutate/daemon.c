@@ -23,7 +23,7 @@ static const char daemon_conf[] =
     "  domain = \"" MUTATE_DOMAIN "\"\n"
     "  control = \"127.0.0.1:0\"\n"
     "  workers = 2\n"
-    "  assume-secure = yes\n"
+    "  assume-secure = yes  gzip = yes\n"
     "  max-wait = 1s  inactivity = 5s  polling = 1s  max-pause = 2s\n"
     "  max-body = 16K  client-queue = 64K  sessions-max = 1500\n"
     "  subscriptions-per-session = 4\n"

@@ -2,10 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <zlib.h>
+
 #include "common/base/xml.h"
 #include "tests/mutate/mutate.h"
 
 #define JUDGE_FORBIDDEN 4
+#define JUDGE_PLAIN_MAX (1 << 20)
 
 static const char *judge_forbidden[JUDGE_FORBIDDEN];
 static int judge_n_forbidden;
@@ -67,13 +70,44 @@ judge_header(const char *head, size_t len, const char *name)
 	return (struct slice){ NULL, 0 };
 }
 
+/* A coded body becomes what it stands for. */
+static struct slice
+judge_gunzip(const struct judge *judge, const char *body, size_t len)
+{
+	static char plain[JUDGE_PLAIN_MAX];
+	z_stream z = { .next_in = (Bytef *)(uintptr_t)body,
+		.avail_in = (uInt)len,
+		.next_out = (Bytef *)plain,
+		.avail_out = sizeof(plain) };
+
+	if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK ||
+	    inflate(&z, Z_FINISH) != Z_STREAM_END || z.avail_in > 0)
+		judge_fail(judge, "not gzip");
+	inflateEnd(&z);
+	judge_secrets(judge, plain, z.total_out);
+	return (struct slice){ plain, z.total_out };
+}
+
+static void
+judge_body(const struct judge *judge, struct talk *talk, const char *head,
+    size_t head_len, struct slice body)
+{
+	struct slice coding = judge_header(head, head_len, "Content-Encoding");
+
+	if (coding.p != NULL)
+		body = judge_gunzip(judge, body.p, body.len);
+	if (body.len > 5 && memcmp(body.p, "<body", 5) == 0)
+		judge_xml(judge, body.p, body.len);
+	talk_heard(talk, body.p, body.len);
+}
+
 /* One answer at the front: its length, 0 if it is not whole. */
 static size_t
 judge_answer(struct judge *judge, struct talk *talk)
 {
-	const char *text = judge->in.data, *body;
+	const char *text = judge->in.data;
 	const char *end = memmem(text, judge->in.len, "\r\n\r\n", 4);
-	struct slice length, type;
+	struct slice length;
 	uint64_t len = 0;
 	size_t head;
 	int status;
@@ -98,11 +132,8 @@ judge_answer(struct judge *judge, struct talk *talk)
 		judge_fail(judge, "no length");
 	if (judge->in.len < head + len)
 		return 0;
-	body = text + head;
-	type = judge_header(text, head, "Content-Encoding");
-	if (type.p == NULL && len > 5 && memcmp(body, "<body", 5) == 0)
-		judge_xml(judge, body, (size_t)len);
-	talk_heard(talk, body, (size_t)len);
+	judge_body(judge, talk, text, head,
+	    (struct slice){ text + head, (size_t)len });
 	return head + (size_t)len;
 }
 
