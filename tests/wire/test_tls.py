@@ -321,8 +321,7 @@ def test_pipelined_requests_are_answered_in_order(gateway, authority):
 
 @pytest.mark.parametrize("record", [97, 1500, 16384])
 def test_what_came_in_one_go_is_read_to_its_end(gateway, authority, record):
-    """More than a read takes, and more requests than pipeline-max: what is left
-    inside the TLS session shows on no socket."""
+    """More than a read takes."""
     half = Half(gateway, authority)
     half.finish()
     one = (b"GET /http-bind HTTP/1.1\r\nHost: x\r\nX-Fill: " +
@@ -339,6 +338,22 @@ def test_what_came_in_one_go_is_read_to_its_end(gateway, authority, record):
         got += half.read()
     sender.join()
     half.close()
+
+
+def test_what_is_left_inside_the_session_is_not_forgotten(gateway, authority):
+    """A body is read to its length; what follows it in the same record shows on
+    no socket any more."""
+    conn = Conn(gateway.tls_port, authority.client(), "first.test")
+    body = f"<body xmlns='{NB}' sid='none' rid='1'/>"
+    conn.socket.sendall(
+        b"POST /http-bind HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n" +
+        f"Content-Length: {len(body)}\r\n\r\n".encode())
+    assert conn.receive().status == 100
+    conn.socket.sendall(body.encode() +
+                        b"GET /http-bind HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert conn.receive().condition == "item-not-found"
+    assert "BOSH" in conn.receive().body
+    conn.close()
 
 
 def test_the_end_of_the_daemon_is_orderly(sections, authority):
