@@ -216,4 +216,5 @@ const struct service_ops stream_service_ops = {
 	.may_subscribe = listen_may_subscribe,
 	.may_publish = listen_may_publish,
 	.item_id = listen_item_id,
+	.features = "<feature var='" STREAM_NS_BLOCKING "'/>",
 };

@@ -298,6 +298,17 @@ stream_account_info(struct client *client, const struct xml *iq)
 	        "'/></query>");
 }
 
+/* Of what is kept for nobody: read, it is empty; it cannot be changed. */
+static void
+stream_empty_list(struct client *client, const struct xml *iq, bool get,
+    const char *list)
+{
+	if (get)
+		stream_result(client, iq, list);
+	else
+		stream_refuse(client, iq, "cancel", "not-allowed");
+}
+
 /* Iqs that the account itself answers; what it is not asked for by its own
  * address goes to the service. */
 static bool
@@ -310,11 +321,13 @@ stream_account_iq(struct client *client, const struct xml *iq, bool addressed)
 	if (!stream_wants_answer(iq))
 		return true;
 	if (element != NULL && xml_is(element, "jabber:iq:roster", "query")) {
-		if (get)
-			stream_result(client, iq,
-			    "<query xmlns='jabber:iq:roster'/>");
-		else
-			stream_refuse(client, iq, "cancel", "not-allowed");
+		stream_empty_list(client, iq, get,
+		    "<query xmlns='jabber:iq:roster'/>");
+		return true;
+	}
+	if (element != NULL && strcmp(element->ns, STREAM_NS_BLOCKING) == 0) {
+		stream_empty_list(client, iq, get,
+		    "<blocklist xmlns='" STREAM_NS_BLOCKING "'/>");
 		return true;
 	}
 	if (element != NULL && xml_is(element, STREAM_NS_SESSION, "session")) {

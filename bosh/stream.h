@@ -9,6 +9,10 @@
 #include "bosh/body.h"
 #include "common/xmpp/service.h"
 
+/* Block lists (XEP-0191): converse.js shows nobody's chats, and waits for ever,
+ * where the server has none. */
+#define STREAM_NS_BLOCKING "urn:xmpp:blocking"
+
 struct client;
 
 /* The payload of a request, whole.  Other than COND_NONE ends the session. */

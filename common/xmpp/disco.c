@@ -27,8 +27,7 @@ static const char disco_service[] =
     "<feature var='" ASK_PUBSUB "#publish'/>"
     "<feature var='" ASK_PUBSUB "#retrieve-items'/>"
     "<feature var='" ASK_PUBSUB "#retrieve-subscriptions'/>"
-    "<feature var='" ASK_PUBSUB "#subscribe'/>"
-    "</query>";
+    "<feature var='" ASK_PUBSUB "#subscribe'/>";
 
 static const char disco_leaf[] = "<identity category='pubsub' type='leaf'/>"
                                  "<feature var='" ASK_DISCO_INFO "'/>"
@@ -132,6 +131,9 @@ disco_info(struct ask *ask, const struct xml *element)
 	}
 	buf_init(&out, 0);
 	buf_adds(&out, disco_service);
+	if (ask->service->ops->features != NULL)
+		buf_adds(&out, ask->service->ops->features);
+	buf_adds(&out, "</query>");
 	ask_result(ask, &out);
 	buf_clear(&out);
 }

@@ -54,6 +54,9 @@ struct service_ops {
 	 * same request is repeated.  Adds nothing where that cannot be known.
 	 */
 	void (*item_id)(void *peer, struct buf *id);
+	/* What the domain offers besides, by its own code: features of its
+	 * disco#info, as text.  NULL: nothing. */
+	const char *features;
 };
 
 struct service_opts {

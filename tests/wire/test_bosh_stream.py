@@ -140,6 +140,7 @@ def test_I11_J10_a_newer_session_of_the_same_full_jid_wins(gateway):
 
 @pytest.mark.parametrize("what, result", [
     ("<query xmlns='jabber:iq:roster'/>", True),
+    ("<blocklist xmlns='urn:xmpp:blocking'/>", True),
     ("<ping xmlns='urn:xmpp:ping'/>", True),
     ("<query xmlns='jabber:iq:version'/>", True),
     ("<query xmlns='http://jabber.org/protocol/disco#info'/>", True),
@@ -150,7 +151,7 @@ def test_I11_J10_a_newer_session_of_the_same_full_jid_wins(gateway):
 ])
 @pytest.mark.parametrize("to", ["", f" to='{DOMAIN}'"])
 def test_I13_each_iq_gets_one_answer(session, what, result, to):
-    result = result and not ("roster" in what and to)
+    result = result and not (to and ("roster" in what or "blocklist" in what))
     answer = session.call(f"<iq type='get' id='q1'{to}>{what}</iq>")
     assert len(answer.xml) == 1
     assert iq(answer).get("id") == "q1"
@@ -171,6 +172,16 @@ def test_an_account_tells_what_it_is(gateway, user, kind):
     assert iq(answer).get("from") == own
     assert f"category='account' type='{kind}'" in answer.body
     session.close()
+
+
+def test_the_block_list_is_there_and_cannot_be_changed(session):
+    ask = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
+    answer = session.call(f"<iq type='get' id='d' to='{DOMAIN}'>{ask}</iq>")
+    assert "<feature var='urn:xmpp:blocking'/>" in answer.body
+    answer = session.call(
+        "<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'>"
+        "<item jid='news@bosh.test'/></block></iq>")
+    assert error_of(answer) == "not-allowed"
 
 
 def test_I12_the_session_iq_of_old_clients_is_answered(session):
