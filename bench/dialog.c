@@ -40,13 +40,13 @@ dialog_subscribe(const struct load_options *options, const char *jid, char *out)
 {
 	if (options->service == NULL)
 		snprintf(out, DIALOG_MAX,
-		    "<presence xmlns='jabber:client'/>"
+		    DIALOG_PRESENCE
 		    "<iq xmlns='jabber:client' type='get' id='last' to='%s'>"
 		    "<ping xmlns='urn:xmpp:ping'/></iq>",
 		    options->domain);
 	else
 		snprintf(out, DIALOG_MAX,
-		    "<presence xmlns='jabber:client'/>"
+		    DIALOG_PRESENCE
 		    "<iq xmlns='jabber:client' type='set' id='last' to='%s'>"
 		    "<pubsub xmlns='http://jabber.org/protocol/pubsub'>"
 		    "<subscribe node='%s' jid='%s'/></pubsub></iq>",

@@ -8,6 +8,8 @@
 #include "bench/load.h"
 
 #define DIALOG_MAX 1024
+/* Begins what subscribes; some transports send it apart. */
+#define DIALOG_PRESENCE "<presence xmlns='jabber:client'/>"
 
 enum dialog_step {
 	DIALOG_FEATURES,

@@ -14,7 +14,7 @@
 #define LOAD_PATIENCE_NS UINT64_C(20000000000)
 
 static const char load_help[] =
-    "usage: load --receive c2s|bosh|none --send direct|pubsub|http|none ...\n"
+    "usage: load --receive c2s|bosh|ws|none --send direct|pubsub|http|none ...\n"
     "       load --flood --control HOST:PORT ...\n"
     "\n"
     "Prints {\"event\":\"ready\", ...}, waits for a line on standard input, runs,\n"
@@ -133,6 +133,8 @@ load_receiver(const char *name)
 		return &c2s_receiver;
 	if (strcmp(name, bosh_receiver.name) == 0)
 		return &bosh_receiver;
+	if (strcmp(name, ws_receiver.name) == 0)
+		return &ws_receiver;
 	if (strcmp(name, "none") == 0)
 		return NULL;
 	tool_die("no such receiver: %s", name);

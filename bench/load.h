@@ -1,8 +1,8 @@
 /*
- * One run of the load generator: receivers that count (c2s, bosh), and a sender
- * (direct and pubsub over a component's link, http to a control API) that keeps
- * a window of messages outstanding; or, without receivers, a flood of
- * publishes.
+ * One run of the load generator: receivers that count (c2s, bosh, ws), and a
+ * sender (direct and pubsub over a component's link, http to a control API)
+ * that keeps a window of messages outstanding; or, without receivers, a flood
+ * of publishes.
  *
  * Order: the sender attaches and prepares, the receivers log in and subscribe,
  * then load says that it is ready and waits for a line from whoever started it,
@@ -73,7 +73,7 @@ struct load {
 	char *text; /* options.size bytes; the mark is put at its beginning */
 };
 
-extern const struct load_receiver c2s_receiver, bosh_receiver;
+extern const struct load_receiver c2s_receiver, bosh_receiver, ws_receiver;
 extern const struct load_sender direct_sender, pubsub_sender, http_sender;
 
 void load_user_ready(struct load *load);

@@ -169,6 +169,7 @@ class Server:
 class Prosody(Server):
     name = "prosody"
     bosh_path = "/http-bind"
+    ws_path = "/xmpp-websocket"
 
     def command(self):
         return ["prosody", "-F", "--config", str(self.directory / "prosody.cfg.lua")]
@@ -184,7 +185,7 @@ run_as_root = true
 pidfile = "{self.directory}/prosody.pid"
 data_path = "{self.directory}/data"
 log = {{ info = "*console" }}
-modules_enabled = {{ "roster", "saslauth", "disco", "ping", "bosh" }}
+modules_enabled = {{ "roster", "saslauth", "disco", "ping", "bosh", "websocket" }}
 modules_disabled = {{ "s2s", "tls" }}
 c2s_require_encryption = false
 allow_unencrypted_plain_auth = true
@@ -195,6 +196,7 @@ http_ports = {{ {self.http_port} }}
 http_interfaces = {{ "127.0.0.1" }}
 https_ports = {{}}
 consider_bosh_secure = true
+consider_websocket_secure = true
 component_ports = {{ {self.component_port} }}
 component_interfaces = {{ "127.0.0.1" }}
 component_stanza_size_limit = {self.stanza_limit}
@@ -226,6 +228,7 @@ def encode(text):
 class Ejabberd(Server):
     name = "ejabberd"
     bosh_path = "/bosh"
+    ws_path = "/ws"
 
     def command(self):
         # No epmd, no distribution, no ejabberdctl: nothing of it is shared
@@ -277,6 +280,7 @@ listen:
     backlog: 4096
     request_handlers:
       /bosh: mod_bosh
+      /ws: ejabberd_http_ws
       /api: mod_http_api
 api_permissions:
   "loopback":
