@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -13,6 +14,7 @@
 #include <openssl/x509v3.h>
 
 #include "common/base/mem.h"
+#include "common/base/stat.h"
 
 #define TLS_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
 
@@ -21,6 +23,10 @@ struct tls {
 	size_t n;
 	SSL_CTX *contexts[]; /* in the order of the configuration */
 };
+
+static struct stat_metric tls_expires =
+    STAT_GAUGE("waft_tls_expires_timestamp_seconds",
+        "When the first of the certificates in use expires", NULL);
 
 static const unsigned char tls_alpn[] = "\x08http/1.1";
 
@@ -216,6 +222,31 @@ tls_load(const struct conf_certificate *certificate, struct buf *faults,
 	return NULL;
 }
 
+static int64_t
+tls_expiry(const SSL_CTX *context)
+{
+	struct tm tm;
+
+	if (ASN1_TIME_to_tm(X509_get0_notAfter(
+	                        SSL_CTX_get0_certificate(context)),
+	        &tm) != 1)
+		return INT64_MAX;
+	return timegm(&tm);
+}
+
+static void
+tls_tell_expiry(const struct tls *tls)
+{
+	int64_t first = INT64_MAX, expires;
+
+	for (size_t i = 0; i < tls->n; i++) {
+		expires = tls_expiry(tls->contexts[i]);
+		if (expires < first)
+			first = expires;
+	}
+	stat_set(&tls_expires, first);
+}
+
 struct tls *
 tls_create(const struct conf *conf, struct buf *faults, struct buf *warnings)
 {
@@ -230,10 +261,12 @@ tls_create(const struct conf *conf, struct buf *faults, struct buf *warnings)
 		ok = ok && tls->contexts[i] != NULL;
 		tls->n++;
 	}
-	if (ok)
-		return tls;
-	tls_unref(tls);
-	return NULL;
+	if (!ok) {
+		tls_unref(tls);
+		return NULL;
+	}
+	tls_tell_expiry(tls);
+	return tls;
 }
 
 struct tls *

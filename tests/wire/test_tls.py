@@ -451,6 +451,10 @@ def test_new_certificates_are_taken_and_connections_live_on(
         assert texts(session.receive()) == ["on"]
         half.close()
 
+        days = (running.metric("waft_tls_expires_timestamp_seconds") -
+                time.time()) / 86400
+        assert 29 < days <= 30
+
         key.write_text("nonsense")
         reload(running, "tls.certificate")
         assert "holds no private key" in running.tail()
