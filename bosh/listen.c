@@ -5,10 +5,15 @@
 #include "bosh/stream.h"
 #include "common/base/clock.h"
 #include "common/base/crypto.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/stat.h"
 #include "common/base/text.h"
 
 #define LISTEN_HASH 12 /* bytes of the hash of a sid in an item's id */
+
+static struct stat_metric listen_untold = STAT_COUNTER("waft_bosh_untold_total",
+    "XEP-0060 notices for people that the gateway does not reach", NULL);
 
 /* A change of a durable subscription under way. */
 struct listen_call {
@@ -185,6 +190,41 @@ listen_may_publish(void *peer, const struct jid *jid UNUSED,
 	    channel, clock_wall_ms());
 }
 
+/* A grant that allows to publish there. */
+static bool
+listen_may_create(void *peer, const struct jid *jid UNUSED, const char *channel)
+{
+	const struct client *client = peer;
+
+	return client->grant != NULL &&
+	    auth_user_may_publish(client->gateway->conf, client->grant, channel,
+	        clock_wall_ms());
+}
+
+static bool
+listen_is_lasting(void *peer)
+{
+	const struct client *client = peer;
+
+	return !client->anonymous;
+}
+
+/* Nobody but the client itself can be reached from here. */
+static void
+listen_tell(void *peer, const char *to, const char *text, size_t len)
+{
+	struct client *client = peer;
+	size_t to_len = strlen(to);
+
+	if (strncmp(client->jid, to, to_len) == 0 &&
+	    (client->jid[to_len] == '\0' || client->jid[to_len] == '/')) {
+		client_send(client, text, len);
+		return;
+	}
+	stat_add(&listen_untold, 1);
+	log_debug("bosh.untold", "to=%s", LOGQ(to));
+}
+
 /* hash(sid)/rid/index: a request that is repeated after a restart of the
  * gateway names the same items (DESIGN 7). */
 static void
@@ -215,6 +255,9 @@ const struct service_ops stream_service_ops = {
 	.subscriptions = listen_subscriptions,
 	.may_subscribe = listen_may_subscribe,
 	.may_publish = listen_may_publish,
+	.may_create = listen_may_create,
+	.is_lasting = listen_is_lasting,
+	.tell = listen_tell,
 	.item_id = listen_item_id,
 	.features = "<feature var='" STREAM_NS_BLOCKING "'/>",
 };

@@ -161,6 +161,53 @@ inbound_may_publish(void *peer, const struct jid *jid UNUSED,
 	    channel, clock_wall_ms());
 }
 
+/* One of `creators`, a bare JID or a domain, means this user. */
+static bool
+inbound_is_creator(const char *text, const struct jid *jid)
+{
+	struct jid creator;
+	const char *why;
+
+	if (jid_parse(text, strlen(text), &creator, &why) != ERR_OK)
+		return false;
+	return creator.node_len == 0 ? jid_domain_is(jid, creator.full) :
+	                               jid_same_bare(&creator, jid);
+}
+
+/* As the configuration has it now. */
+static bool
+inbound_may_create(void *peer, const struct jid *jid,
+    const char *channel UNUSED)
+{
+	struct inbound *inbound = peer;
+	const struct conf *conf = worker_conf(inbound->worker);
+	const struct conf_component *component;
+	size_t i, k;
+
+	for (i = 0; i < conf->n_components; i++) {
+		component = &conf->components[i];
+		if (strcmp(component->domain, inbound->component->domain) != 0)
+			continue;
+		for (k = 0; k < component->creators.count; k++)
+			if (inbound_is_creator(component->creators.list[k],
+			        jid))
+				return true;
+	}
+	return false;
+}
+
+static bool
+inbound_is_lasting(void *peer UNUSED)
+{
+	return true;
+}
+
+static void
+inbound_tell(void *peer, const char *to UNUSED, const char *text, size_t len)
+{
+	inbound_send(peer, text, len);
+}
+
 /* A component's stream has nothing that a repeated request is known by. */
 static void
 inbound_item_id(void *peer UNUSED, struct buf *id UNUSED)
@@ -176,6 +223,9 @@ static const struct service_ops inbound_ops = {
 	.subscriptions = inbound_subscriptions,
 	.may_subscribe = inbound_may_subscribe,
 	.may_publish = inbound_may_publish,
+	.may_create = inbound_may_create,
+	.is_lasting = inbound_is_lasting,
+	.tell = inbound_tell,
 	.item_id = inbound_item_id,
 };
 

@@ -67,6 +67,7 @@ struct conf_component {
 	uint64_t window_bytes;   /* unconfirmed on the link; 1M */
 	uint64_t window_stanzas; /* unconfirmed on the link; 1024 */
 	enum conf_bounce bounce;
+	struct conf_strings creators; /* bare JIDs and domains */
 };
 
 struct conf_bosh {
@@ -127,6 +128,7 @@ struct conf_control {
 	uint64_t item_max;           /* bytes of all formats of an item; 256K */
 	int channels_max;            /* watched by strangers; 100000 */
 	int subscriptions_per_jid;   /* 1000 */
+	int affiliations_max;        /* of one channel; 1000 */
 };
 
 /* The first `channels PATTERN` that matches decides. */

@@ -137,6 +137,9 @@ const struct conf_option conf_options[] = {
 	    0, 0, conf_bounces,
 	    "What a receiver that is gone for good loses: suspend or remove "
 	    "the subscription, or ignore"),
+	COMPONENT_ROW(creators, "creators", CONF_TEXTS, NULL, 0, 0, NULL,
+	    "Users of the XMPP server who may create nodes and own them: "
+	    "bare JIDs, or domains for all who are there"),
 
 	BOSH_ROW(listen, "listen", CONF_ADDRESSES, "127.0.0.1:7999", 0, 0, NULL,
 	    "Public addresses, without TLS"),
@@ -247,6 +250,9 @@ const struct conf_option conf_options[] = {
 	    1, 100000000, NULL, "Channels that strangers listen on"),
 	CONTROL_ROW(subscriptions_per_jid, "subscriptions-per-jid", CONF_INT,
 	    "1000", 1, 1000000, NULL, "Channels of one JID"),
+	CONTROL_ROW(affiliations_max, "affiliations-max", CONF_INT, "1000",
+	    1, 100000, NULL,
+	    "Users whom the owner of a channel has given a role in it"),
 
 	CLASS_ROW(history_items, "history-items", CONF_NUMBER, "100",
 	    0, 1000000000, NULL, "Items kept of a channel"),

@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/xmpp/change.h"
 #include "common/xmpp/jid.h"
 #include "common/xmpp/payload.h"
 
@@ -128,12 +129,30 @@ item_raw_make(const struct entry *entry)
 }
 
 static struct stanza *
+item_change_make(const struct entry *entry, struct change *change)
+{
+	struct stanza *stanza = NULL;
+	struct buf inner;
+
+	buf_init(&inner, 0);
+	change_event(change, entry->channel, &inner);
+	if (!change->silent)
+		stanza = stanza_event_of(inner.data, inner.len);
+	buf_clear(&inner);
+	change_clear(change);
+	return stanza;
+}
+
+static struct stanza *
 item_event_make(const struct entry *entry)
 {
 	struct stanza *stanza;
+	struct change change;
 	struct slice text;
 	struct buf payload;
 
+	if (change_read(entry, &change))
+		return item_change_make(entry, &change);
 	if (entry_format(entry, "pubsub-item", &text))
 		return stanza_event(entry->channel, entry->id, text.p,
 		    text.len);

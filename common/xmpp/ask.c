@@ -3,10 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/crypto.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/stat.h"
 #include "common/base/text.h"
+#include "common/xmpp/access.h"
+#include "common/xmpp/scan.h"
 
 #define ASK_STANZAS "urn:ietf:params:xml:ns:xmpp-stanzas"
 
@@ -67,6 +70,8 @@ ask_done(struct ask *ask)
 {
 	if (ask->work_free != NULL)
 		ask->work_free(ask->work);
+	scan_free(ask->scan);
+	node_free(ask->node);
 	ask->service->ops->unref(ask->peer);
 	ask_release(ask->service);
 	free(ask->self);
@@ -123,30 +128,77 @@ ask_subs_cb(enum err err, const struct subscription *subs UNUSED, size_t count,
 }
 
 static void
-ask_channel_cb(enum err err, const struct channel_info *info UNUSED,
+ask_channel_cb(enum err err, const struct channel_info *info,
     size_t count UNUSED, void *arg)
 {
 	struct ask *ask = arg;
-	struct service *service = ask->service;
-	const struct sub_filter filter = { .channel = ask->channel };
 
 	if (ask_is_late(ask))
 		return;
-	if (err == ERR_OK)
-		ask->found(ask);
-	else if (err == ERR_NOTFOUND)
+	if (err != ERR_OK && err != ERR_NOTFOUND) {
+		ask_fail(ask, err);
+		return;
+	}
+	ask->known = err == ERR_OK;
+	if (ask->known && info->node_len > 0)
+		ask->node =
+		    node_read(info->node, info->node_len, info->node_seq);
+	ask->looked(ask);
+}
+
+void
+ask_look(struct ask *ask, void (*looked)(struct ask *ask))
+{
+	ask->looked = looked;
+	store_channel(ask->service->store, ask->service->loop, ask->channel,
+	    ask_channel_cb, ask);
+}
+
+void
+ask_exists(struct ask *ask, void (*found)(struct ask *ask))
+{
+	struct service *service = ask->service;
+	const struct sub_filter filter = { .channel = ask->channel };
+
+	ask->found = found;
+	if (ask->known)
+		found(ask);
+	else
 		store_sub_list(service->store, service->loop, &filter, 0, 1,
 		    ask_subs_cb, ask);
-	else
-		ask_fail(ask, err);
+}
+
+static void
+ask_find_looked(struct ask *ask)
+{
+	ask_exists(ask, ask->found);
 }
 
 void
 ask_find(struct ask *ask, void (*found)(struct ask *ask))
 {
 	ask->found = found;
-	store_channel(ask->service->store, ask->service->loop, ask->channel,
-	    ask_channel_cb, ask);
+	ask_look(ask, ask_find_looked);
+}
+
+/* ---- subscribing ----------------------------------------------------- */
+
+/* The peer cannot keep one that is not in force yet. */
+static void
+ask_subscribe_pending(struct ask *ask)
+{
+	struct service *service = ask->service;
+	struct subscription sub;
+
+	/* Only a bare JID is there when it is approved. */
+	jid_to_bare(&ask->jid);
+	sub = (struct subscription){ .owner = service->domain,
+		.channel = ask->channel,
+		.address = ask->jid.full,
+		.state = SUB_PENDING };
+
+	store_sub_put(service->store, service->loop, &sub, ask->subscribed,
+	    ask);
 }
 
 /* The count is that of the store a moment ago: two at once may pass it by one.
@@ -158,36 +210,48 @@ ask_counted_cb(enum err err, const struct subscription *subs, size_t count,
 	struct ask *ask = arg;
 	const struct service *service = ask->service;
 	size_t max = (size_t)service->conf->control.subscriptions_per_jid;
+	bool subscribed = false, same = false, pending;
 	size_t i;
 
 	if (ask_is_late(ask))
 		return;
-	for (i = 0; i < count; i++)
-		if (strcmp(subs[i].channel, ask->channel) == 0 &&
-		    strcmp(subs[i].address, ask->jid.full) == 0)
-			break;
-	if (err == ERR_OK && i == count && count >= max)
+	for (i = 0; i < count; i++) {
+		if (strcmp(subs[i].channel, ask->channel) != 0)
+			continue;
+		subscribed |= subs[i].state != SUB_PENDING;
+		same |= strcmp(subs[i].address, ask->jid.full) == 0;
+	}
+	ask->refusal =
+	    access_refuses(ask, ask->by_presence, subscribed, &pending);
+	if (err == ERR_OK && ask->refusal != NULL)
+		err = ERR_DENIED;
+	else if (err == ERR_OK && !same && count >= max)
 		err = ERR_LIMIT;
 	if (err != ERR_OK)
 		ask->subscribed(err, NULL, false, ask);
+	else if (pending)
+		ask_subscribe_pending(ask);
 	else
 		service->ops->subscribe(ask->peer, &ask->jid, ask->channel,
 		    ask->subscribed, ask);
 }
 
+static void
+ask_subscribe_looked(struct ask *ask)
+{
+	struct jid bare = ask->jid;
+
+	jid_to_bare(&bare);
+	ask->service->ops->subscriptions(ask->peer, &bare, NULL, ask_counted_cb,
+	    ask);
+}
+
 void
 ask_subscribe(struct ask *ask, const struct jid *jid, service_sub_fn *done)
 {
-	const struct service_ops *ops = ask->service->ops;
-	struct jid bare = *jid;
-
 	ask->jid = *jid;
 	ask->subscribed = done;
-	jid_to_bare(&bare);
-	if (!ops->may_subscribe(ask->peer, jid, ask->channel))
-		done(ERR_DENIED, NULL, false, ask);
-	else
-		ops->subscriptions(ask->peer, &bare, NULL, ask_counted_cb, ask);
+	ask_look(ask, ask_subscribe_looked);
 }
 
 /* ---- answers --------------------------------------------------------- */
@@ -232,7 +296,7 @@ ask_open_iq(const struct ask *ask, const char *type, struct buf *out)
 }
 
 void
-ask_result(struct ask *ask, const struct buf *body)
+ask_reply(const struct ask *ask, const struct buf *body)
 {
 	struct buf out;
 
@@ -245,7 +309,25 @@ ask_result(struct ask *ask, const struct buf *body)
 		buf_adds(&out, "</iq>");
 	}
 	ask_send(ask, &out);
+}
+
+void
+ask_result(struct ask *ask, const struct buf *body)
+{
+	ask_reply(ask, body);
 	ask_done(ask);
+}
+
+/* XEP-0060 §12.4: each notification has an id. */
+static void
+ask_add_random_id(struct buf *out)
+{
+	unsigned char random[8];
+
+	crypto_random(random, sizeof random);
+	buf_adds(out, " id='");
+	text_hex(random, sizeof random, out);
+	buf_addc(out, '\'');
 }
 
 static void
@@ -300,6 +382,22 @@ ask_presence(const struct ask *ask, const char *type)
 	ask_add_attr(&out, "to", to.full);
 	buf_adds(&out, "/>");
 	ask_send(ask, &out);
+}
+
+void
+ask_tell(const struct ask *ask, const char *to, const struct buf *inner)
+{
+	struct buf out;
+
+	ask_open(&out, "message", ask->service->stanza_ns);
+	ask_add_attr(&out, "from", ask->service->domain);
+	ask_add_attr(&out, "to", to);
+	ask_add_random_id(&out);
+	buf_addc(&out, '>');
+	buf_add(&out, inner->data, inner->len);
+	buf_adds(&out, "</message>");
+	ask->service->ops->tell(ask->peer, to, out.data, out.len);
+	buf_clear(&out);
 }
 
 void

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "common/xmpp/node.h"
 #include "common/xmpp/service.h"
 
 #define ASK_DISCO_INFO    "http://jabber.org/protocol/disco#info"
@@ -32,6 +33,9 @@ struct service {
 	struct xml_reader *reader; /* for stored stanzas */
 };
 
+struct scan;
+struct ask_error;
+
 struct ask {
 	struct service *service;
 	void *peer;
@@ -40,9 +44,16 @@ struct ask {
 	char *id;         /* of the iq; NULL for presence */
 	const char *type; /* of the iq; while it is borrowed */
 	char *channel;    /* NULL: the service itself; "": one that cannot be */
-	struct jid jid;   /* who is to be subscribed */
+	bool known;       /* the channel is stored; once it was looked up */
+	struct node *node;               /* of the channel, or NULL */
+	struct jid jid;                  /* who is to be subscribed */
+	bool by_presence;                /* that is how he asks to be */
+	const struct ask_error *refusal; /* of what comes next, or NULL */
+	void (*looked)(struct ask *ask);
 	void (*found)(struct ask *ask);
+	void (*allowed)(struct ask *ask);
 	service_sub_fn *subscribed;
+	struct scan *scan;
 	void *work; /* the verb's own */
 	void (*work_free)(void *work);
 };
@@ -54,12 +65,16 @@ void ask_done(struct ask *ask);
 /* Lets the node attribute of a request name the channel; NULL leaves it.  False
  * when it cannot be one, or not the one addressed. */
 bool ask_node(struct ask *ask, const char *node);
-/* Calls found once the channel is known to be stored or subscribed to; else the
- * asker gets item-not-found. */
+/* Looks the channel up: sets known and node. */
+void ask_look(struct ask *ask, void (*looked)(struct ask *ask));
+/* Calls found if a channel that was looked up is stored or subscribed to; else
+ * the asker gets item-not-found. */
+void ask_exists(struct ask *ask, void (*found)(struct ask *ask));
+/* Both. */
 void ask_find(struct ask *ask, void (*found)(struct ask *ask));
 /* Subscribes jid (the asker's own) to the channel, if the asker may and has not
- * too many: done gets ERR_DENIED, ERR_LIMIT or what the peer says, and the ask
- * as its arg. */
+ * too many: done gets ERR_DENIED (and ask->refusal says why), ERR_LIMIT or what
+ * the peer says, and the ask as its arg.  The subscription may be pending. */
 void ask_subscribe(struct ask *ask, const struct jid *jid,
     service_sub_fn *done);
 /* True, and the ask is gone, when its service is. */
@@ -67,6 +82,11 @@ bool ask_is_late(struct ask *ask);
 
 /* An iq result; body may be NULL. */
 void ask_result(struct ask *ask, const struct buf *body);
+/* The same, but does not take the ask: more is to come. */
+void ask_reply(const struct ask *ask, const struct buf *body);
+/* A message from the service to a JID; inner is what stands in it.  Does not
+ * take the ask. */
+void ask_tell(const struct ask *ask, const char *to, const struct buf *inner);
 
 struct ask_error {
 	const char *type;
@@ -95,6 +115,21 @@ void pubsub_request(struct ask *ask, const struct xml *element);
 void pubsub_owner(struct ask *ask, const struct xml *element);
 void pubsub_items(struct ask *ask, const struct xml *items);
 void pubsub_publish(struct ask *ask, const struct xml *publish);
+void pubsub_retract(struct ask *ask, const struct xml *retract);
+void owner_purge(struct ask *ask, const struct xml *purge);
+void owner_delete(struct ask *ask, const struct xml *verb);
+void configure_create(struct ask *ask, const struct xml *create);
+void configure_request(struct ask *ask, const struct xml *configure);
+void configure_default(struct ask *ask, const struct xml *verb);
+void affiliations_own(struct ask *ask, const struct xml *verb);
+void affiliations_request(struct ask *ask, const struct xml *verb);
+void subscribers_request(struct ask *ask, const struct xml *verb);
+/* Sends the asker, who was just subscribed, the last item where the node says
+ * so, and ends the ask. */
+void pubsub_last_item(struct ask *ask);
+/* One <item/> as it stands in an answer. */
+void items_write(const struct ask *ask, const struct entry *entry,
+    struct buf *out);
 void presence_request(struct ask *ask, const char *type);
 
 #endif

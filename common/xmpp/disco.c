@@ -3,44 +3,40 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "common/base/text.h"
-#include "common/xmpp/ask.h"
+#include "common/xmpp/access.h"
+#include "common/xmpp/rsm.h"
+#include "common/xmpp/settings.h"
 
 #define DISCO_PAGE 100
 /* Pages looked at for one answer, when most channels are not for the asker. */
 #define DISCO_PAGES_MAX 20
 
 /* Each has a handler; nothing is here that is not answered. */
-static const char disco_service[] =
-    "<query xmlns='" ASK_DISCO_INFO "'>"
-    "<identity category='pubsub' type='service' name='waft'/>"
-    "<feature var='" ASK_DISCO_INFO "'/>"
-    "<feature var='" ASK_DISCO_ITEMS "'/>"
-    "<feature var='" ASK_PING "'/>"
-    "<feature var='" ASK_VERSION "'/>"
-    "<feature var='" ASK_RSM "'/>"
-    "<feature var='jid\\20escaping'/>"
-    "<feature var='" ASK_PUBSUB "'/>"
-    "<feature var='" ASK_PUBSUB "#auto-create'/>"
-    "<feature var='" ASK_PUBSUB "#item-ids'/>"
-    "<feature var='" ASK_PUBSUB "#persistent-items'/>"
-    "<feature var='" ASK_PUBSUB "#publish'/>"
-    "<feature var='" ASK_PUBSUB "#retrieve-items'/>"
-    "<feature var='" ASK_PUBSUB "#retrieve-subscriptions'/>"
-    "<feature var='" ASK_PUBSUB "#subscribe'/>";
+static const char *const disco_features[] = { ASK_DISCO_INFO, ASK_DISCO_ITEMS,
+	ASK_PING, ASK_VERSION, ASK_RSM, "jid\\20escaping", ASK_PUBSUB,
+	ASK_PUBSUB "#access-authorize", ASK_PUBSUB "#access-open",
+	ASK_PUBSUB "#access-presence", ASK_PUBSUB "#access-whitelist",
+	ASK_PUBSUB "#auto-create", ASK_PUBSUB "#config-node",
+	ASK_PUBSUB "#create-and-configure", ASK_PUBSUB "#create-nodes",
+	ASK_PUBSUB "#delete-items", ASK_PUBSUB "#delete-nodes",
+	ASK_PUBSUB "#instant-nodes", ASK_PUBSUB "#item-ids",
+	ASK_PUBSUB "#last-published", ASK_PUBSUB "#manage-subscriptions",
+	ASK_PUBSUB "#member-affiliation", ASK_PUBSUB "#meta-data",
+	ASK_PUBSUB "#modify-affiliations", ASK_PUBSUB "#outcast-affiliation",
+	ASK_PUBSUB "#persistent-items", ASK_PUBSUB "#publish",
+	ASK_PUBSUB "#publish-options", ASK_PUBSUB "#publisher-affiliation",
+	ASK_PUBSUB "#purge-nodes", ASK_PUBSUB "#retract-items",
+	ASK_PUBSUB "#retrieve-affiliations", ASK_PUBSUB "#retrieve-default",
+	ASK_PUBSUB "#retrieve-items", ASK_PUBSUB "#retrieve-subscriptions",
+	ASK_PUBSUB "#rsm", ASK_PUBSUB "#subscribe",
+	ASK_PUBSUB "#subscription-notifications" };
 
-static const char disco_leaf[] = "<identity category='pubsub' type='leaf'/>"
-                                 "<feature var='" ASK_DISCO_INFO "'/>"
-                                 "<feature var='" ASK_DISCO_ITEMS "'/>"
-                                 "<feature var='" ASK_PING "'/>"
-                                 "<feature var='" ASK_VERSION "'/>"
-                                 "<feature var='" ASK_PUBSUB "'/>"
-                                 "</query>";
+static const char *const disco_leaf_features[] = { ASK_DISCO_INFO,
+	ASK_DISCO_ITEMS, ASK_PING, ASK_VERSION, ASK_PUBSUB };
 
 struct disco_work {
-	bool node;  /* the request had one: the answer has it too */
-	bool paged; /* the request asked for a page */
-	size_t max;
+	bool node; /* the request had one: the answer has it too */
+	struct rsm rsm;
 	size_t count; /* listed so far */
 	int pages;
 	char *after; /* the last name looked at */
@@ -54,6 +50,7 @@ disco_work_free(void *arg)
 {
 	struct disco_work *work = arg;
 
+	rsm_clear(&work->rsm);
 	free(work->after);
 	free(work->first);
 	free(work->last);
@@ -77,13 +74,37 @@ disco_open(const struct ask *ask, const char *ns, struct buf *out)
 }
 
 static void
+disco_add_identity(struct buf *out, const char *type, const char *name)
+{
+	buf_addf(out, "<identity category='pubsub' type='%s'", type);
+	if (name != NULL && name[0] != '\0') {
+		buf_adds(out, " name='");
+		buf_adds_xml(out, name);
+		buf_addc(out, '\'');
+	}
+	buf_adds(out, "/>");
+}
+
+static void
+disco_add_features(struct buf *out, const char *const *features, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		buf_addf(out, "<feature var='%s'/>", features[i]);
+}
+
+static void
 disco_leaf_found(struct ask *ask)
 {
 	struct buf out;
 
 	disco_open(ask, ASK_DISCO_INFO, &out);
 	buf_addc(&out, '>');
-	buf_adds(&out, disco_leaf);
+	disco_add_identity(&out, "leaf",
+	    ask->node == NULL ? NULL : ask->node->title);
+	disco_add_features(&out, disco_leaf_features,
+	    ARRAY_LEN(disco_leaf_features));
+	settings_write_meta(ask, &out);
+	buf_adds(&out, "</query>");
 	ask_result(ask, &out);
 	buf_clear(&out);
 }
@@ -115,6 +136,7 @@ disco_begin(struct ask *ask, const struct xml *element)
 	work = ask->work = xcalloc(1, sizeof *work);
 	ask->work_free = disco_work_free;
 	work->node = node != NULL;
+	buf_init(&work->items, 0);
 	return work;
 }
 
@@ -129,8 +151,10 @@ disco_info(struct ask *ask, const struct xml *element)
 		ask_find(ask, disco_leaf_found);
 		return;
 	}
-	buf_init(&out, 0);
-	buf_adds(&out, disco_service);
+	disco_open(ask, ASK_DISCO_INFO, &out);
+	buf_addc(&out, '>');
+	disco_add_identity(&out, "service", "waft");
+	disco_add_features(&out, disco_features, ARRAY_LEN(disco_features));
 	if (ask->service->ops->features != NULL)
 		buf_adds(&out, ask->service->ops->features);
 	buf_adds(&out, "</query>");
@@ -141,12 +165,13 @@ disco_info(struct ask *ask, const struct xml *element)
 /* ---- the channels ---------------------------------------------------- */
 
 static void
-disco_list_item(struct ask *ask, const char *channel)
+disco_list_item(struct ask *ask, const struct channel_info *info)
 {
+	const char *channel = info->channel;
 	struct disco_work *work = ask->work;
 	struct buf *out = &work->items;
 
-	if (!ask->service->ops->may_subscribe(ask->peer, &ask->from, channel))
+	if (!access_to_see(ask, info))
 		return;
 	if (work->count++ == 0)
 		work->first = xstrdup(channel);
@@ -165,22 +190,16 @@ static void
 disco_list_send(struct ask *ask, bool more)
 {
 	struct disco_work *work = ask->work;
+	struct rsm_page page = { .index = -1, .count = -1 };
 	struct buf out;
 
 	disco_open(ask, ASK_DISCO_ITEMS, &out);
 	buf_addc(&out, '>');
 	buf_add(&out, work->items.data, work->items.len);
-	if (work->paged || more) {
-		buf_adds(&out, "<set xmlns='" ASK_RSM "'>");
-		if (work->first != NULL) {
-			buf_adds(&out, "<first>");
-			buf_adds_xml(&out, work->first);
-			buf_adds(&out, "</first><last>");
-			buf_adds_xml(&out, work->last);
-			buf_adds(&out, "</last>");
-		}
-		buf_adds(&out, "</set>");
-	}
+	page.first = work->first;
+	page.last = work->last;
+	if (work->rsm.asked || more)
+		rsm_write(&page, &out);
 	buf_adds(&out, "</query>");
 	ask_result(ask, &out);
 	buf_clear(&out);
@@ -202,14 +221,15 @@ disco_list_cb(enum err err, const struct channel_info *channels, size_t count,
 		ask_fail(ask, err);
 		return;
 	}
-	for (i = 0; i < count && work->count < work->max; i++) {
-		disco_list_item(ask, channels[i].channel);
+	for (i = 0; i < count && work->count < work->rsm.max; i++) {
+		disco_list_item(ask, &channels[i]);
 		free(work->after);
 		work->after = xstrdup(channels[i].channel);
 	}
 	if (count <= DISCO_PAGE && i == count)
 		disco_list_send(ask, false);
-	else if (work->count == work->max || ++work->pages == DISCO_PAGES_MAX)
+	else if (work->count == work->rsm.max ||
+	    ++work->pages == DISCO_PAGES_MAX)
 		disco_list_send(ask, true);
 	else
 		disco_list_page(ask);
@@ -240,39 +260,9 @@ disco_after_cb(enum err err, const struct channel_info *info UNUSED,
 		disco_list_page(ask);
 }
 
-/* Reads the request's `set`; ERR_UNSUPPORTED for paging backwards and by index,
- * which the store's order does not give. */
-static enum err
-disco_list_read(struct disco_work *work, const struct xml *set)
-{
-	const struct xml *max = xml_child(set, ASK_RSM, "max");
-	const struct xml *after = xml_child(set, ASK_RSM, "after");
-	struct buf text;
-	uint64_t number = DISCO_PAGE;
-	bool ok = true;
-
-	if (xml_child(set, ASK_RSM, "before") != NULL ||
-	    xml_child(set, ASK_RSM, "index") != NULL)
-		return ERR_UNSUPPORTED;
-	buf_init(&text, 0);
-	if (max != NULL) {
-		xml_text(max, &text);
-		ok = text.len > 0 &&
-		    text_to_u64(text.data, text.len, UINT32_MAX, &number);
-	}
-	work->max = number < DISCO_PAGE ? (size_t)number : DISCO_PAGE;
-	buf_reset(&text);
-	if (after != NULL)
-		xml_text(after, &text);
-	free(work->after);
-	work->after = buf_detach(&text, NULL);
-	return ok ? ERR_OK : ERR_BAD;
-}
-
 void
 disco_items(struct ask *ask, const struct xml *element)
 {
-	const struct xml *set = xml_child(element, ASK_RSM, "set");
 	struct disco_work *work = disco_begin(ask, element);
 	enum err err;
 
@@ -282,11 +272,11 @@ disco_items(struct ask *ask, const struct xml *element)
 		ask_find(ask, disco_items_found);
 		return;
 	}
-	buf_init(&work->items, 0);
-	work->max = DISCO_PAGE;
-	work->after = xstrdup("");
-	work->paged = set != NULL;
-	err = set == NULL ? ERR_OK : disco_list_read(work, set);
+	err = rsm_read(&work->rsm, element, DISCO_PAGE);
+	work->after = xstrdup(work->rsm.after == NULL ? "" : work->rsm.after);
+	/* The store has them in one order. */
+	if (err == ERR_OK && (work->rsm.last || work->rsm.before != NULL))
+		err = ERR_UNSUPPORTED;
 	if (err != ERR_OK)
 		ask_fail(ask, err);
 	else if (work->after[0] != '\0')

@@ -92,6 +92,18 @@ payload_event(const struct entry *entry, struct buf *out)
 }
 
 bool
+payload_has(const struct entry *entry, enum conf_notify notify)
+{
+	struct slice text;
+
+	return (notify != NOTIFY_EVENT &&
+	           entry_format(entry, "xmpp-stanza", &text)) ||
+	    (notify != NOTIFY_RAW &&
+	        (entry_format(entry, "pubsub-item", &text) ||
+	            entry_format(entry, "json-object", &text)));
+}
+
+bool
 payload_entry(const struct entry *entry, enum conf_notify notify,
     struct xml_reader *reader, const char *from, struct buf *out)
 {

@@ -21,6 +21,8 @@ void payload_json(struct slice json, struct buf *out);
 void payload_forwarded(struct xml_reader *reader, struct slice stanza,
     const char *from, int64_t time_ms, struct buf *out);
 
+/* Has the item something for a listener of the class's `notify`? */
+bool payload_has(const struct entry *entry, enum conf_notify notify);
 /* Of an item as a listener of the class's `notify` would know it; false when
  * the item has nothing for XMPP. */
 bool payload_entry(const struct entry *entry, enum conf_notify notify,

@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "common/xmpp/ask.h"
+#include "common/xmpp/subscribers.h"
 
 static void
-presence_subscribed_cb(enum err err, const struct subscription *sub UNUSED,
-    bool existed UNUSED, void *arg)
+presence_subscribed_cb(enum err err, const struct subscription *sub,
+    bool existed, void *arg)
 {
 	struct ask *ask = arg;
 
@@ -15,6 +15,14 @@ presence_subscribed_cb(enum err err, const struct subscription *sub UNUSED,
 		return;
 	if (err != ERR_OK) {
 		ask_deny(ask);
+		return;
+	}
+	/* Neither granted nor refused yet. */
+	if (sub->state == SUB_PENDING) {
+		if (existed)
+			ask_done(ask);
+		else
+			authorize_request(ask);
 		return;
 	}
 	ask_presence(ask, "subscribed");
@@ -65,6 +73,8 @@ presence_request(struct ask *ask, const char *type)
 	else if (strcmp(type, "unsubscribe") == 0)
 		ops->unsubscribe(ask->peer, &bare, ask->channel,
 		    presence_unsubscribed_cb, ask);
-	else
+	else {
+		ask->by_presence = true;
 		ask_subscribe(ask, &bare, presence_subscribed_cb);
+	}
 }

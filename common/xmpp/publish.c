@@ -13,8 +13,10 @@
 #include "common/base/mem.h"
 #include "common/base/stat.h"
 #include "common/base/text.h"
-#include "common/xmpp/ask.h"
+#include "common/xmpp/access.h"
+#include "common/xmpp/form.h"
 #include "common/xmpp/payload.h"
+#include "common/xmpp/settings.h"
 
 #define PUBLISH_ID_MAX 255
 
@@ -39,6 +41,8 @@ static struct stat_metric publish_duplicates =
 struct publish_work {
 	struct entry *entry; /* NULL once the store has it */
 	char *id;
+	char *ns;            /* of the payload */
+	struct xml *options; /* the form; NULL: none */
 };
 
 static void
@@ -49,6 +53,8 @@ publish_work_free(void *arg)
 	if (work->entry != NULL)
 		entry_unref(work->entry);
 	free(work->id);
+	free(work->ns);
+	xml_free(work->options);
 	free(work);
 }
 
@@ -129,9 +135,9 @@ publish_stored_cb(enum err err, const struct append_result *results,
 	const struct publish_work *work = ask->work;
 	struct buf out;
 
-	if (err == ERR_OK && count == 1)
-		stat_add(results[0].duplicate ? &publish_duplicates :
-		                                &publish_stored,
+	if (err == ERR_OK)
+		stat_add(results[count - 1].duplicate ? &publish_duplicates :
+		                                        &publish_stored,
 		    1);
 	if (ask_is_late(ask))
 		return;
@@ -149,19 +155,38 @@ publish_stored_cb(enum err err, const struct append_result *results,
 	buf_clear(&out);
 }
 
+/* A node that the item makes goes before it, in one transaction. */
 static void
 publish_append(struct ask *ask)
 {
 	struct publish_work *work = ask->work;
-	struct entry *entry = work->entry;
+	struct entry *entries[2] = { NULL, work->entry };
+	bool made = ask->node != NULL && ask->node->seq == 0;
+	const struct ask_error *error = NULL;
+	const char *type;
 
+	if (work->options != NULL)
+		error = made ? settings_apply(ask, work->options, ask->node) :
+		               settings_check(ask, work->options, ask->node);
+	if (error != NULL) {
+		ask_error(ask, error);
+		return;
+	}
+	type = ask->node == NULL ? "" : ask->node->type;
+	if (type[0] != '\0' && strcmp(type, work->ns) != 0) {
+		ask_error(ask, &publish_invalid_payload);
+		return;
+	}
+	if (made)
+		entries[0] = node_entry(ask->node, ask->channel);
 	work->entry = NULL;
-	store_append(ask->service->store, ask->service->loop, &entry, 1,
-	    publish_stored_cb, ask);
+	store_append(ask->service->store, ask->service->loop,
+	    made ? entries : entries + 1, made ? 2 : 1, publish_stored_cb, ask);
 }
 
 static void
-publish_make(struct ask *ask, const char *id, const struct buf *data)
+publish_make(struct ask *ask, const char *id, const char *ns,
+    const struct buf *data)
 {
 	struct publish_work *work = xcalloc(1, sizeof *work);
 	struct buf made;
@@ -175,6 +200,7 @@ publish_make(struct ask *ask, const char *id, const struct buf *data)
 	    made.len == 0 ? NULL : made.data, NULL, data->data, data->len);
 	work->entry->update = id != NULL;
 	work->id = xstrdup(work->entry->id);
+	work->ns = xstrdup(ns);
 	buf_clear(&made);
 	ask->work = work;
 	ask->work_free = publish_work_free;
@@ -195,29 +221,47 @@ publish_read(struct ask *ask, const struct xml *item)
 	buf_init(&data, 0);
 	error = publish_pack(ask, item, &data);
 	if (error == NULL)
-		publish_make(ask, id, &data);
+		publish_make(ask, id, xml_first(item)->ns, &data);
 	else
 		ask_error(ask, error);
 	buf_clear(&data);
 	return error == NULL;
 }
 
+/* §7.1.5: what the node has to be like.  False, and the ask is gone, when that
+ * cannot be read. */
+static bool
+publish_read_options(struct ask *ask, const struct xml *options)
+{
+	struct publish_work *work = ask->work;
+	const struct xml *form;
+
+	if (options == NULL)
+		return true;
+	if (!xml_is(options, ASK_PUBSUB, "publish-options") ||
+	    form_find(options, SETTINGS_OPTIONS, &form) != ERR_OK ||
+	    form == NULL) {
+		ask_fail(ask, ERR_BAD);
+		return false;
+	}
+	work->options = form_copy(ask->service->reader, form);
+	return true;
+}
+
 void
 pubsub_publish(struct ask *ask, const struct xml *publish)
 {
 	const struct xml *item = xml_first(publish);
-	const struct service_ops *ops = ask->service->ops;
 
 	if (!pubsub_node(ask, publish))
 		return;
-	if (!ops->may_publish(ask->peer, &ask->from, ask->channel))
-		ask_fail(ask, ERR_DENIED);
-	else if (item == NULL)
+	if (item == NULL)
 		ask_error(ask, &publish_item_required);
 	else if (!xml_is(item, ASK_PUBSUB, "item"))
 		ask_fail(ask, ERR_BAD);
 	else if (xml_next(item) != NULL)
 		ask_error(ask, &publish_too_many);
-	else if (publish_read(ask, item))
-		publish_append(ask);
+	else if (publish_read(ask, item) &&
+	    publish_read_options(ask, xml_next(publish)))
+		access_to_publish(ask, publish_append);
 }

@@ -2,7 +2,8 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "common/xmpp/ask.h"
+#include "common/xmpp/access.h"
+#include "common/xmpp/subscribers.h"
 
 static const struct ask_error pubsub_invalid_jid = { "modify", "bad-request",
 	"invalid-jid", NULL };
@@ -63,18 +64,8 @@ pubsub_jid(struct ask *ask, const struct xml *verb, struct jid *jid,
 }
 
 static void
-pubsub_add_subscription(struct buf *out, const struct subscription *sub)
-{
-	buf_adds(out, "<subscription node='");
-	buf_adds_xml(out, sub->channel);
-	buf_adds(out, "' jid='");
-	buf_adds_xml(out, sub->address);
-	buf_adds(out, "' subscription='subscribed'/>");
-}
-
-static void
-pubsub_subscribed_cb(enum err err, const struct subscription *sub,
-    bool existed UNUSED, void *arg)
+pubsub_subscribed_cb(enum err err, const struct subscription *sub, bool existed,
+    void *arg)
 {
 	struct ask *ask = arg;
 	struct buf out;
@@ -82,7 +73,8 @@ pubsub_subscribed_cb(enum err err, const struct subscription *sub,
 	if (ask_is_late(ask))
 		return;
 	if (err == ERR_DENIED) {
-		ask_error(ask, &pubsub_closed);
+		ask_error(ask,
+		    ask->refusal == NULL ? &pubsub_closed : ask->refusal);
 	} else if (err == ERR_LIMIT) {
 		ask_error(ask, &pubsub_too_many);
 	} else if (err != ERR_OK) {
@@ -90,10 +82,16 @@ pubsub_subscribed_cb(enum err err, const struct subscription *sub,
 	} else {
 		buf_init(&out, 0);
 		buf_adds(&out, "<pubsub xmlns='" ASK_PUBSUB "'>");
-		pubsub_add_subscription(&out, sub);
+		subscribers_write(sub, true, &out);
 		buf_adds(&out, "</pubsub>");
-		ask_result(ask, &out);
+		ask_reply(ask, &out);
 		buf_clear(&out);
+		if (sub->state == SUB_PENDING && !existed)
+			authorize_request(ask);
+		else if (sub->state == SUB_PENDING || existed)
+			ask_done(ask);
+		else
+			pubsub_last_item(ask);
 	}
 }
 
@@ -161,7 +159,7 @@ pubsub_subscriptions_cb(enum err err, const struct subscription *subs,
 	}
 	buf_addc(&out, '>');
 	for (i = 0; i < count; i++)
-		pubsub_add_subscription(&out, &subs[i]);
+		subscribers_write(&subs[i], true, &out);
 	buf_adds(&out, "</subscriptions></pubsub>");
 	ask_result(ask, &out);
 	buf_clear(&out);
@@ -181,18 +179,6 @@ pubsub_subscriptions(struct ask *ask, const struct xml *verb)
 	    pubsub_subscriptions_cb, ask);
 }
 
-static void
-pubsub_read_items(struct ask *ask, const struct xml *verb)
-{
-	if (!pubsub_node(ask, verb))
-		return;
-	if (ask->service->ops->may_subscribe(ask->peer, &ask->from,
-	        ask->channel))
-		pubsub_items(ask, verb);
-	else
-		ask_error(ask, &pubsub_closed);
-}
-
 struct pubsub_verb {
 	const char *name;
 	const char *type; /* of the iq */
@@ -204,23 +190,23 @@ static const struct pubsub_verb pubsub_verbs[] = {
 	{ "subscribe", "set", pubsub_subscribe, NULL },
 	{ "unsubscribe", "set", pubsub_unsubscribe, NULL },
 	{ "subscriptions", "get", pubsub_subscriptions, NULL },
-	{ "items", "get", pubsub_read_items, NULL },
+	{ "items", "get", pubsub_items, NULL },
 	{ "publish", "set", pubsub_publish, NULL },
-	{ "retract", "set", NULL, "delete-items" },
-	{ "create", "set", NULL, "create-nodes" },
-	{ "affiliations", "get", NULL, "retrieve-affiliations" },
+	{ "retract", "set", pubsub_retract, NULL },
+	{ "create", "set", configure_create, NULL },
+	{ "affiliations", "get", affiliations_own, NULL },
 	{ "options", NULL, NULL, "subscription-options" },
 	{ "default", "get", NULL, "retrieve-default-sub" },
 	{ NULL, NULL, NULL, NULL },
 };
 
 static const struct pubsub_verb pubsub_owner_verbs[] = {
-	{ "configure", NULL, NULL, "config-node" },
-	{ "default", "get", NULL, "retrieve-default" },
-	{ "delete", "set", NULL, "delete-nodes" },
-	{ "purge", "set", NULL, "purge-nodes" },
-	{ "subscriptions", NULL, NULL, "manage-subscriptions" },
-	{ "affiliations", NULL, NULL, "modify-affiliations" },
+	{ "configure", NULL, configure_request, NULL },
+	{ "default", "get", configure_default, NULL },
+	{ "delete", "set", owner_delete, NULL },
+	{ "purge", "set", owner_purge, NULL },
+	{ "subscriptions", NULL, subscribers_request, NULL },
+	{ "affiliations", NULL, affiliations_request, NULL },
 	{ NULL, NULL, NULL, NULL },
 };
 

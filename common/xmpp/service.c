@@ -6,6 +6,7 @@
 
 #include "common/base/mem.h"
 #include "common/xmpp/ask.h"
+#include "common/xmpp/subscribers.h"
 
 /* Stored stanzas were held to the limits of their publish. */
 static const struct xml_limits service_limits = { 1 << 24, 1024, 1024,
@@ -100,6 +101,9 @@ service_stanza(struct service *service, void *peer, const struct jid *from,
 		    type, stanza);
 		return true;
 	}
+	if (strcmp(stanza->name, "message") == 0)
+		return (type == NULL || strcmp(type, "error") != 0) &&
+		    authorize_answer(service, peer, from, to, stanza);
 	if (strcmp(stanza->name, "presence") != 0 ||
 	    !service_is_presence_word(type))
 		return false;

@@ -50,6 +50,14 @@ struct service_ops {
 	/* May this asker publish?  Applies the class's `publish`. */
 	bool (*may_publish)(void *peer, const struct jid *jid,
 	    const char *channel);
+	/* May this asker make the channel a node and own it? */
+	bool (*may_create)(void *peer, const struct jid *jid,
+	    const char *channel);
+	/* Will his JID be his tomorrow? */
+	bool (*is_lasting)(void *peer);
+	/* A whole stanza for somebody else; lost where the peer cannot reach
+	 * him. */
+	void (*tell)(void *peer, const char *to, const char *text, size_t len);
 	/* An id for an item that the asker gave none: the same again when the
 	 * same request is repeated.  Adds nothing where that cannot be known.
 	 */

@@ -440,8 +440,7 @@ stanza_parse(struct xml_reader *reader, const char *text, size_t len,
 }
 
 struct stanza *
-stanza_event(const char *node, const char *item_id, const char *payload,
-    size_t payload_len)
+stanza_event_of(const char *inner, size_t len)
 {
 	struct stanza_build build = { .stanza.kind = STANZA_MESSAGE };
 	struct stanza *stanza;
@@ -450,14 +449,9 @@ stanza_event(const char *node, const char *item_id, const char *payload,
 	buf_init(&text, 0);
 	buf_adds(&text,
 	    "<message>"
-	    "<event xmlns='http://jabber.org/protocol/pubsub#event'>"
-	    "<items node='");
-	buf_adds_xml(&text, node);
-	buf_adds(&text, "'><item id='");
-	buf_adds_xml(&text, item_id);
-	buf_adds(&text, "'>");
-	buf_add(&text, payload, payload_len);
-	buf_adds(&text, "</item></items></event></message>");
+	    "<event xmlns='http://jabber.org/protocol/pubsub#event'>");
+	buf_add(&text, inner, len);
+	buf_adds(&text, "</event></message>");
 	build.input = text.data;
 	build.stop = text.len;
 	stanza_build_head(&build, STANZA_LINK);
@@ -465,6 +459,26 @@ stanza_event(const char *node, const char *item_id, const char *payload,
 	stanza = stanza_build_finish(&build);
 	stanza_build_clear(&build);
 	buf_clear(&text);
+	return stanza;
+}
+
+struct stanza *
+stanza_event(const char *node, const char *item_id, const char *payload,
+    size_t payload_len)
+{
+	struct stanza *stanza;
+	struct buf inner;
+
+	buf_init(&inner, 0);
+	buf_adds(&inner, "<items node='");
+	buf_adds_xml(&inner, node);
+	buf_adds(&inner, "'><item id='");
+	buf_adds_xml(&inner, item_id);
+	buf_adds(&inner, "'>");
+	buf_add(&inner, payload, payload_len);
+	buf_adds(&inner, "</item></items>");
+	stanza = stanza_event_of(inner.data, inner.len);
+	buf_clear(&inner);
 	return stanza;
 }
 

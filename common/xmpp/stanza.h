@@ -46,6 +46,8 @@ enum err stanza_parse(struct xml_reader *reader, const char *text, size_t len,
  * child as text that is in no namespace but its own, or NULL. */
 struct stanza *stanza_event(const char *node, const char *item_id,
     const char *payload, size_t payload_len);
+/* The same of anything that may stand in an <event/>. */
+struct stanza *stanza_event_of(const char *inner, size_t len);
 void stanza_free(struct stanza *stanza);
 
 enum stanza_kind stanza_kind(const struct stanza *stanza);

@@ -40,7 +40,10 @@ struct peer {
 	enum err fail; /* what the next subscription ends with */
 	bool closed;   /* may not subscribe */
 	bool publisher;
-	int named; /* ids made; -1: makes none */
+	bool creator;
+	bool passing;    /* its JID is not its own tomorrow */
+	struct buf told; /* for others */
+	int named;       /* ids made; -1: makes none */
 	size_t n;
 	char *subs[SUBS_MAX][2]; /* address, channel */
 };
@@ -51,6 +54,7 @@ static struct store *store;
 static struct service *service;
 static struct xml_reader *reader;
 static struct peer peer;
+static const char *asker = ASKER;
 
 static inline void
 peer_ref(void *arg)
@@ -161,6 +165,25 @@ peer_may_publish(void *arg, const struct jid *jid UNUSED,
 	return ((struct peer *)arg)->publisher;
 }
 
+static inline bool
+peer_may_create(void *arg, const struct jid *jid UNUSED,
+    const char *channel UNUSED)
+{
+	return ((struct peer *)arg)->creator;
+}
+
+static inline bool
+peer_is_lasting(void *arg)
+{
+	return !((struct peer *)arg)->passing;
+}
+
+static inline void
+peer_tell(void *arg, const char *to UNUSED, const char *text, size_t len)
+{
+	buf_add(&((struct peer *)arg)->told, text, len);
+}
+
 static inline void
 peer_item_id(void *arg, struct buf *id)
 {
@@ -179,6 +202,9 @@ static const struct service_ops peer_ops = {
 	.subscriptions = peer_subscriptions,
 	.may_subscribe = peer_may_subscribe,
 	.may_publish = peer_may_publish,
+	.may_create = peer_may_create,
+	.is_lasting = peer_is_lasting,
+	.tell = peer_tell,
 	.item_id = peer_item_id,
 };
 
@@ -209,6 +235,7 @@ set_up(void **state UNUSED)
 	loop = loop_create();
 	reader = xml_reader_create(&limits);
 	memset(&peer, 0, sizeof peer);
+	asker = ASKER;
 	open_service("");
 	return 0;
 }
@@ -223,6 +250,7 @@ tear_down(void **state UNUSED)
 	while (peer.n > 0)
 		peer_remove(&peer, 0);
 	buf_clear(&peer.sent);
+	buf_clear(&peer.told);
 	xml_reader_free(reader);
 	conf_free(conf);
 	return 0;
@@ -242,7 +270,7 @@ jid_of(const char *text)
 static inline bool
 give(const char *to, const char *text)
 {
-	struct jid from = jid_of(ASKER), self = jid_of(to);
+	struct jid from = jid_of(asker), self = jid_of(to);
 	struct xml_error error;
 	struct xml *stanza;
 	bool taken;
@@ -252,6 +280,7 @@ give(const char *to, const char *text)
 		fail_msg("%s: %s", text, error.why);
 	peer.answers = 0;
 	buf_reset(&peer.sent);
+	buf_reset(&peer.told);
 	taken = service_stanza(service, &peer, &from, &self, stanza);
 	xml_free(stanza);
 	return taken;
@@ -282,9 +311,15 @@ ask_iq(const char *to, const char *type, const char *body)
 	return answer;
 }
 
-#define GET(body) ask_iq(DOMAIN, "get", body)
-#define SET(body) ask_iq(DOMAIN, "set", body)
-#define VERB(xml) "<pubsub xmlns='" PUBSUB "'>" xml "</pubsub>"
+#define GET(body)    ask_iq(DOMAIN, "get", body)
+#define SET(body)    ask_iq(DOMAIN, "set", body)
+#define VERB(xml)    "<pubsub xmlns='" PUBSUB "'>" xml "</pubsub>"
+#define OWNER(xml)   "<pubsub xmlns='" PUBSUB "#owner'>" xml "</pubsub>"
+#define FORM(fields) "<x xmlns='jabber:x:data' type='submit'>" fields "</x>"
+#define FIELD(name, value) \
+	"<field var='pubsub#" name "'><value>" value "</value></field>"
+#define CONFIGURE(name, value) \
+	OWNER("<configure node='own'>" FORM(FIELD(name, value)) "</configure>")
 
 static inline void
 appended_cb(enum err err, const struct append_result *results UNUSED,
