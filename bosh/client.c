@@ -31,6 +31,7 @@ static struct stat_metric client_errors =
         "Held requests whose rid came again on another connection", NULL);
 
 static const struct session_ops client_session_ops;
+static const struct carrier client_bosh;
 
 /* ---- life ------------------------------------------------------------ */
 
@@ -49,11 +50,11 @@ client_content(struct slice content)
 	return types[0];
 }
 
-static void
+void
 client_arm(struct client *client)
 {
 	int64_t now = loop_now_ms(client->gateway->loop);
-	int64_t due = session_deadline(client->session);
+	int64_t due = client->carrier->deadline(client);
 	int64_t grant_due = grant_deadline(client);
 	struct timeval wait;
 
@@ -75,14 +76,14 @@ client_flush_cb(void *arg)
 {
 	struct client *client = arg;
 
-	if (session_is_over(client->session))
+	if (client->over)
 		return;
 	if (client->overflow) {
 		stat_add(&client_overflows, 1);
 		client_end(client, COND_POLICY_VIOLATION, NULL, "queue full");
 		return;
 	}
-	session_flush(client->session, loop_now_ms(client->gateway->loop));
+	client->carrier->flush(client);
 	client_arm(client);
 }
 
@@ -94,9 +95,9 @@ client_timer_cb(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 
 	client->timer_at = INT64_MAX;
 	grant_expire(client);
-	if (now >= session_deadline(client->session))
-		session_timeout(client->session, now);
-	if (!session_is_over(client->session))
+	if (!client->over && now >= client->carrier->deadline(client))
+		client->carrier->timeout(client);
+	if (!client->over)
 		client_arm(client);
 }
 
@@ -133,8 +134,7 @@ client_set(struct client *client, const struct body *body)
 }
 
 struct client *
-client_create(struct gateway *gateway, const struct body *body,
-    const char *peer)
+client_alloc(struct gateway *gateway, const char *peer)
 {
 	struct client *client = xcalloc(1, sizeof(*client));
 
@@ -147,6 +147,16 @@ client_create(struct gateway *gateway, const struct body *body,
 	loop_defer_init(&client->flush, LOOP_FLUSH, client_flush_cb, client);
 	event_assign(&client->timer, loop_base(gateway->loop), -1, 0,
 	    client_timer_cb, client);
+	return client;
+}
+
+struct client *
+client_create(struct gateway *gateway, const struct body *body,
+    const char *peer)
+{
+	struct client *client = client_alloc(gateway, peer);
+
+	client->carrier = &client_bosh;
 	client_set(client, body);
 	return client;
 }
@@ -179,7 +189,7 @@ client_free(void *arg)
 	struct client *client = arg;
 
 	client_out_clear(client);
-	session_free(client->session);
+	client->carrier->free(client);
 	gateway_unref(client->gateway);
 	free(client->lang);
 	free(client->peer);
@@ -234,7 +244,8 @@ void
 client_end(struct client *client, enum condition condition,
     struct arrival *offender, const char *reason)
 {
-	session_end(client->session, condition, offender, reason);
+	if (!client->over)
+		client->carrier->end(client, condition, offender, reason);
 }
 
 void
@@ -248,7 +259,7 @@ client_stream_error(struct client *client, const char *error,
 void
 client_release(struct client *client)
 {
-	session_release(client->session, loop_now_ms(client->gateway->loop));
+	client->carrier->release(client);
 }
 
 /* ---- what waits ------------------------------------------------------ */
@@ -278,7 +289,7 @@ static void
 client_push_text(struct client *client, const char *text, size_t len,
     bool stream)
 {
-	if (session_is_over(client->session))
+	if (client->over)
 		return;
 	if (client->out_count > 0 &&
 	    client->out_bytes + len >
@@ -370,34 +381,45 @@ client_resume(struct client *client)
 		}
 }
 
-/* Writes what waits, up to max_response.  Mark: the least seq among it. */
+void
+client_pop(struct client *client, struct buf *text, uint64_t *mark)
+{
+	struct client_out *out = &client->out[client->out_first];
+	struct entry *entry;
+
+	if (out->stanza != NULL) {
+		entry = out->what;
+		client_write_item(client, out, text);
+		if (*mark == 0 || entry->seq < *mark)
+			*mark = entry->seq;
+	} else
+		buf_add(text, out->what, out->len);
+	client->out_streams -= out->stream;
+	client->out_bytes -= out->len;
+	client->out_first = (client->out_first + 1) % client->out_size;
+	client->out_count--;
+	client_out_free(out);
+}
+
+void
+client_popped(struct client *client, uint64_t mark)
+{
+	if (client->out_count == 0 && client->out_size > CLIENT_OUT_KEEP)
+		client_out_clear(client);
+	if (mark != 0)
+		position_moved(client);
+	client_resume(client);
+}
+
+/* Writes what waits, up to max_response. */
 static void
 client_write(struct client *client, struct buf *text, uint64_t *mark)
 {
 	uint64_t max = client->gateway->conf->bosh.max_response;
-	struct client_out *out;
-	struct entry *entry;
 
-	while (client->out_count > 0 && text->len < max) {
-		out = &client->out[client->out_first];
-		if (out->stanza != NULL) {
-			entry = out->what;
-			client_write_item(client, out, text);
-			if (*mark == 0 || entry->seq < *mark)
-				*mark = entry->seq;
-		} else
-			buf_add(text, out->what, out->len);
-		client->out_streams -= out->stream;
-		client->out_bytes -= out->len;
-		client->out_first = (client->out_first + 1) % client->out_size;
-		client->out_count--;
-		client_out_free(out);
-	}
-	if (client->out_count == 0 && client->out_size > CLIENT_OUT_KEEP)
-		client_out_clear(client);
-	if (*mark != 0)
-		position_moved(client);
-	client_resume(client);
+	while (client->out_count > 0 && text->len < max)
+		client_pop(client, text, mark);
+	client_popped(client, *mark);
 }
 
 static void
@@ -498,12 +520,13 @@ client_log_end(const struct client *client, enum condition condition,
 	    condition_name(condition));
 }
 
-static void
-client_ended(void *arg, enum condition condition, bool told, const char *reason)
+void
+client_over(struct client *client, enum condition condition, bool told,
+    const char *reason)
 {
-	struct client *client = arg;
 	struct client_sub *sub;
 
+	client->over = true;
 	client_log_end(client, condition, reason);
 	event_del(&client->timer);
 	loop_defer_cancel(client->gateway->loop, &client->flush);
@@ -516,6 +539,65 @@ client_ended(void *arg, enum condition condition, bool told, const char *reason)
 	client->n_subs = 0;
 	gateway_forget(client->gateway, client, condition, told);
 }
+
+static void
+client_ended(void *arg, enum condition condition, bool told, const char *reason)
+{
+	client_over(arg, condition, told, reason);
+}
+
+static void
+client_flush_session(struct client *client)
+{
+	session_flush(client->session, loop_now_ms(client->gateway->loop));
+}
+
+static int64_t
+client_session_deadline(const struct client *client)
+{
+	return session_deadline(client->session);
+}
+
+static void
+client_session_timeout(struct client *client)
+{
+	session_timeout(client->session, loop_now_ms(client->gateway->loop));
+}
+
+static void
+client_end_session(struct client *client, enum condition condition,
+    struct arrival *offender, const char *reason)
+{
+	session_end(client->session, condition, offender, reason);
+}
+
+static void
+client_release_session(struct client *client)
+{
+	session_release(client->session, loop_now_ms(client->gateway->loop));
+}
+
+static uint64_t
+client_session_mark(const struct client *client)
+{
+	return session_oldest_mark(client->session);
+}
+
+static void
+client_free_session(struct client *client)
+{
+	session_free(client->session);
+}
+
+static const struct carrier client_bosh = {
+	.flush = client_flush_session,
+	.deadline = client_session_deadline,
+	.timeout = client_session_timeout,
+	.end = client_end_session,
+	.release = client_release_session,
+	.oldest_mark = client_session_mark,
+	.free = client_free_session,
+};
 
 static const struct session_ops client_session_ops = { client_apply,
 	client_waiting, client_render, client_answer, client_ended };

@@ -1,7 +1,7 @@
 /*
- * A client: one BOSH session with what belongs to it beyond the window: who it
- * is, what waits for it, what it listens to, its timer.  Lives in one worker
- * and is touched by that one alone.
+ * A client: one session, over BOSH or a WebSocket, with what belongs to it
+ * whichever carries it: who it is, what waits for it, what it listens to.
+ * Lives in one worker and is touched by that one alone.
  *
  * Counted: one reference is the gateway's table's until the session is over,
  * one each for an answer of the service that is outstanding.
@@ -40,6 +40,25 @@ struct client_sub {
 	bool full;    /* its sink said SINK_FULL */
 };
 
+/* What carries a client's stanzas: BOSH (client.c) or a WebSocket (framing.c).
+ */
+struct carrier {
+	/* At the end of a turn in which something came to wait. */
+	void (*flush)(struct client *client);
+	/* When timeout() is due; INT64_MAX: never. */
+	int64_t (*deadline)(const struct client *client);
+	void (*timeout)(struct client *client);
+	/* Tells the client, then calls client_over(). */
+	void (*end)(struct client *client, enum condition condition,
+	    struct arrival *offender, const char *reason);
+	/* The program is to end. */
+	void (*release)(struct client *client);
+	/* The least seq among the items that the client may not have got; 0:
+	 * none. */
+	uint64_t (*oldest_mark)(const struct client *client);
+	void (*free)(struct client *client);
+};
+
 enum client_state {
 	CLIENT_NEW,
 	CLIENT_AUTHENTICATED,
@@ -49,11 +68,14 @@ enum client_state {
 struct client {
 	UT_hash_handle hh;
 	struct gateway *gateway;
-	struct session *session;
+	const struct carrier *carrier;
+	struct session *session; /* NULL: it has a WebSocket, */
+	struct framing *framing; /* this one */
 	int refs;
 	enum client_state state;
 	char sid[SID_SIZE];
 	bool legacy; /* named no `ver`: errors by HTTP status */
+	bool over;
 	bool secure; /* nobody could read its creation on the way */
 	bool acks;
 	bool has_ver;
@@ -92,6 +114,8 @@ struct client {
 	int64_t timer_at; /* INT64_MAX: not set */
 };
 
+/* One that nothing carries yet. */
+struct client *client_alloc(struct gateway *gateway, const char *peer);
 /* From a creation request that was found good. */
 struct client *client_create(struct gateway *gateway, const struct body *body,
     const char *peer);
@@ -108,11 +132,21 @@ void client_end(struct client *client, enum condition condition,
 /* An XMPP stream error; static text, a whole element. */
 void client_stream_error(struct client *client, const char *error,
     const char *reason);
-/* Answers all that is held. */
+/* For carriers.  It is over: forgotten by all.  Told: its client knows. */
+void client_over(struct client *client, enum condition condition, bool told,
+    const char *reason);
+/* Ends what is held, for the program is to end. */
 void client_release(struct client *client);
 
 /* Takes what `out` holds. */
 void client_push(struct client *client, struct client_out out);
+/* For carriers: sets its timer, when the deadline has come nearer. */
+void client_arm(struct client *client);
+/* For carriers: appends the first of what waits.  Mark: the least seq of the
+ * items so far, 0 for none. */
+void client_pop(struct client *client, struct buf *text, uint64_t *mark);
+/* The same is done with for now: there may be room again. */
+void client_popped(struct client *client, uint64_t mark);
 /* A whole element for the client, to be sent at the end of the turn. */
 void client_send(struct client *client, const char *text, size_t len);
 /* The same, using the prefix `stream`. */

@@ -24,9 +24,14 @@ static struct stat_metric gateway_sessions =
 static struct stat_metric gateway_created =
     STAT_COUNTER("waft_bosh_sessions_total", "BOSH sessions that were opened",
         NULL);
+static struct stat_metric gateway_websockets =
+    STAT_GAUGE("waft_websocket_sessions", "WebSocket sessions now", NULL);
+static struct stat_metric gateway_connected =
+    STAT_COUNTER("waft_websocket_sessions_total",
+        "WebSocket sessions that were opened", NULL);
 static struct stat_metric gateway_refused =
     STAT_COUNTER("waft_bosh_sessions_refused_total",
-        "BOSH sessions refused because of a limit", NULL);
+        "Sessions refused because of a limit", NULL);
 static struct stat_metric gateway_bad =
     STAT_COUNTER("waft_bosh_bad_bodies_total",
         "BOSH requests that were no body", NULL);
@@ -105,6 +110,8 @@ gateway_create(struct relay *relay, struct worker *worker, int index)
 	    .stanza_ns = " xmlns='jabber:client'",
 	    .ops = &stream_service_ops,
 	});
+	websockets_init(&gateway->websockets, gateway->loop,
+	    relay->conf->bosh.max_body, relay->conf->http.request_ms);
 	relay->gateways[index] = gateway;
 	return gateway;
 }
@@ -120,6 +127,7 @@ gateway_unref(struct gateway *gateway)
 	buf_clear(&gateway->last_from);
 	buf_clear(&gateway->last_id);
 	buf_clear(&gateway->scratch);
+	websockets_clear(&gateway->websockets);
 	xml_reader_free(gateway->reader);
 	free(gateway->ended);
 	event_free(gateway->moved_timer);
@@ -195,6 +203,8 @@ gateway_remember(struct gateway *gateway, const struct client *client,
 {
 	struct gateway_ended *ended = &gateway->ended[gateway->ended_at];
 
+	if (client->session == NULL)
+		return;
 	gateway->ended_at = (gateway->ended_at + 1) % GATEWAY_ENDED_MAX;
 	memcpy(ended->sid, client->sid, SID_SIZE);
 	ended->condition = condition;
@@ -208,7 +218,9 @@ gateway_forget(struct gateway *gateway, struct client *client,
     enum condition condition, bool told)
 {
 	HASH_DEL(gateway->clients, client);
-	stat_add(&gateway_sessions, -1);
+	stat_add(client->session != NULL ? &gateway_sessions :
+	                                   &gateway_websockets,
+	    -1);
 	stat_add(&gateway_ends[condition], 1);
 	relay_leave(gateway->relay, client->peer);
 	if (client->jid != NULL && client->grant != NULL)
@@ -259,7 +271,7 @@ gateway_make_sid(const struct gateway *gateway, char *sid)
 }
 
 /* Compared as XMPP compares domains. */
-static enum condition
+enum condition
 gateway_check_to(const struct gateway *gateway, struct slice to)
 {
 	const struct conf_strings *former;
@@ -293,12 +305,36 @@ gateway_check_creation(const struct gateway *gateway, const struct body *body,
 	return gateway_check_to(gateway, body->to);
 }
 
+/* The address that a session is counted by. */
+static const char *
+gateway_peer(const struct sender *sender)
+{
+	return sender->loopback ? NULL : sender->address;
+}
+
+static bool
+gateway_enter(struct gateway *gateway, const struct sender *sender)
+{
+	const char *why;
+
+	if (relay_enter(gateway->relay, gateway_peer(sender), &why))
+		return true;
+	stat_add(&gateway_refused, 1);
+	log_warn("bosh.refuse", "peer=%s limit=%s", LOGQ(sender->address), why);
+	return false;
+}
+
+static void
+gateway_add(struct gateway *gateway, struct client *client)
+{
+	gateway_make_sid(gateway, client->sid);
+	HASH_ADD_STR(gateway->clients, sid, client);
+}
+
 static void
 gateway_open(struct gateway *gateway, struct body *body,
     struct arrival *arrival)
 {
-	const struct sender *sender = arrival->sender;
-	const char *peer, *why;
 	enum condition condition =
 	    gateway_check_creation(gateway, body, arrival);
 	struct client *client;
@@ -307,23 +343,33 @@ gateway_open(struct gateway *gateway, struct body *body,
 		gateway_refuse(gateway, arrival, condition, !body->has_ver);
 		return;
 	}
-	peer = sender->loopback ? NULL : sender->address;
-	if (!relay_enter(gateway->relay, peer, &why)) {
-		stat_add(&gateway_refused, 1);
-		log_warn("bosh.refuse", "peer=%s limit=%s",
-		    LOGQ(sender->address), why);
+	if (!gateway_enter(gateway, arrival->sender)) {
 		gateway_refuse(gateway, arrival, COND_POLICY_VIOLATION,
 		    !body->has_ver);
 		return;
 	}
-	client = client_create(gateway, body, peer);
+	client = client_create(gateway, body, gateway_peer(arrival->sender));
 	client->secure = arrival->secure;
-	gateway_make_sid(gateway, client->sid);
+	gateway_add(gateway, client);
 	keys_init(&client->keys, body->newkey);
-	HASH_ADD_STR(gateway->clients, sid, client);
 	stat_add(&gateway_sessions, 1);
 	stat_add(&gateway_created, 1);
 	client_receive(client, body, arrival);
+}
+
+struct client *
+gateway_connect(struct gateway *gateway, const struct sender *sender)
+{
+	struct client *client;
+
+	if (!gateway_enter(gateway, sender))
+		return NULL;
+	client = client_alloc(gateway, gateway_peer(sender));
+	client->secure = sender->secure;
+	gateway_add(gateway, client);
+	stat_add(&gateway_websockets, 1);
+	stat_add(&gateway_connected, 1);
+	return client;
 }
 
 /* ---- requests -------------------------------------------------------- */
@@ -362,7 +408,7 @@ gateway_dispatch(struct gateway *gateway, struct arrival *arrival,
 		return;
 	}
 	client = gateway_find(gateway, body->sid);
-	if (client == NULL)
+	if (client == NULL || client->session == NULL)
 		gateway_say_gone(gateway, arrival,
 		    gateway_find_ended(gateway, body->sid));
 	else if (client->secure && !arrival->secure)

@@ -10,6 +10,7 @@
 #include "bosh/relay.h"
 #include "common/base/list.h"
 #include "common/channel/worker.h"
+#include "common/http/websocket.h"
 #include "common/xmpp/service.h"
 
 /* Two hex digits of the worker's index, 160 random bits. */
@@ -24,6 +25,7 @@
 struct client;
 struct event;
 struct gateway_ended;
+struct sender;
 
 struct gateway {
 	struct relay *relay;
@@ -41,6 +43,7 @@ struct gateway {
 	TAILQ_HEAD(, client) moved;
 	struct event *moved_timer;
 	struct buf scratch;
+	struct websockets websockets;
 	/* What the stanzas of one item have in common, for the item that was
 	 * written last. */
 	struct entry *last;
@@ -65,6 +68,13 @@ void gateway_receive(struct gateway *gateway, struct arrival *arrival,
     struct slice text);
 /* The request's connection died; its session is here. */
 void gateway_aborted(struct arrival *arrival);
+
+/* A WebSocket that was found good: its client, which nothing carries yet.  NULL
+ * when a limit is reached. */
+struct client *gateway_connect(struct gateway *gateway,
+    const struct sender *sender);
+/* Compares a stream's or a session's `to` with the domain. */
+enum condition gateway_check_to(const struct gateway *gateway, struct slice to);
 
 /* A worker_entry_fn: subscriptions that were added or ended elsewhere. */
 void gateway_entry(struct entry *entry, void *gateway);

@@ -37,7 +37,7 @@ position_bare(const struct client *client)
 static uint64_t
 position_open(const struct client *client, bool clean)
 {
-	uint64_t open = clean ? 0 : session_oldest_mark(client->session);
+	uint64_t open = clean ? 0 : client->carrier->oldest_mark(client);
 	const struct client_out *out;
 	const struct entry *entry;
 
@@ -212,7 +212,7 @@ position_found(enum err err, const struct state_row *rows, size_t count,
 	for (size_t i = 0; err == ERR_OK && i < count; i++)
 		if (strcmp(rows[i].key + strlen(POSITION_KEY), call->bare) == 0)
 			buf_add(&call->served, rows[i].value, rows[i].len);
-	if (session_is_over(call->client->session)) {
+	if (call->client->over) {
 		position_finish(call);
 		return;
 	}

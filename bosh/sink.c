@@ -93,7 +93,7 @@ client_listen(struct client *client, const char *channel, uint64_t after,
 		sub->durable |= durable;
 		return ERR_OK;
 	}
-	if (session_is_over(client->session))
+	if (client->over)
 		return ERR_GONE;
 	if (client->n_subs >=
 	    client->gateway->conf->bosh.subscriptions_per_session)

@@ -41,7 +41,7 @@ stream_say(struct client *client, const char *text)
 	client_send(client, text, strlen(text));
 }
 
-static void
+void
 stream_features(struct client *client)
 {
 	struct buf out;
@@ -417,7 +417,7 @@ stream_bind_request(const struct xml *element)
 	return xml_child(element, STREAM_NS_BIND, "bind");
 }
 
-static enum condition
+enum condition
 stream_element(struct client *client, const struct xml *element)
 {
 	const struct xml *bind;
@@ -456,8 +456,8 @@ stream_apply(struct client *client, const struct body *body)
 	/* What stands in a restart is not part of the new stream. */
 	if (body->restart)
 		return COND_NONE;
-	for (element = body_first(body); element != NULL &&
-	     condition == COND_NONE && !session_is_over(client->session);
+	for (element = body_first(body);
+	     element != NULL && condition == COND_NONE && !client->over;
 	     element = xml_next(element))
 		condition = stream_element(client, element);
 	return condition;

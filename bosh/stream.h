@@ -18,6 +18,11 @@ struct client;
 /* The payload of a request, whole.  Other than COND_NONE ends the session. */
 enum condition stream_apply(struct client *client, const struct body *body);
 
+/* What a client may do next, sent when its stream has opened. */
+void stream_features(struct client *client);
+/* One element of a stream that is open. */
+enum condition stream_element(struct client *client, const struct xml *element);
+
 /* How the service reaches a client and its subscriptions; peers are clients. */
 extern const struct service_ops stream_service_ops;
 

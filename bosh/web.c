@@ -5,8 +5,11 @@
 
 #include "bosh/body.h"
 #include "bosh/files.h"
+#include "bosh/framing.h"
 #include "bosh/sender.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/stat.h"
 #include "common/http/route.h"
 
 #define WEB_LISTEN_MAX 16
@@ -19,6 +22,10 @@
 	"Access-Control-Allow-Headers: Content-Type, "         \
 	"X-Requested-With\r\n"                                 \
 	"Access-Control-Max-Age: 86400\r\n"
+
+static struct stat_metric web_refused =
+    STAT_COUNTER("waft_websocket_refused_total",
+        "Requests for a WebSocket that were refused", NULL);
 
 /* The header lines for one origin: ordinary answers, and a preflight's. */
 struct web_cors {
@@ -177,6 +184,90 @@ web_bosh(struct web *web, struct exchange *exchange)
 	}
 }
 
+/* ---- WebSocket ------------------------------------------------------- */
+
+/* The page is of this server itself. */
+static bool
+web_is_own(const struct http_head *head, struct slice origin)
+{
+	static const char *const schemes[] = { "http://", "https://" };
+	size_t len;
+
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+		len = strlen(schemes[i]);
+		if (origin.len == len + head->host.len && head->host.len > 0 &&
+		    memcmp(origin.p, schemes[i], len) == 0 &&
+		    memcmp(origin.p + len, head->host.p, head->host.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* CORS does not keep a foreign page from opening a WebSocket: the server must
+ * (RFC 6455 §10.2). */
+static bool
+web_is_welcome(const struct web *web, const struct exchange *exchange)
+{
+	const struct conf_strings *origins = &web->conf->bosh.origins;
+	const struct http_head *head = exchange_head(exchange);
+	struct slice origin;
+
+	if (!http_header(head, "Origin", &origin) || web_is_own(head, origin))
+		return true;
+	for (size_t i = 0; i < origins->count; i++)
+		if (strcmp(origins->list[i], "*") == 0 ||
+		    slice_is(origin, origins->list[i]))
+			return true;
+	return false;
+}
+
+static void
+web_refuse(struct exchange *exchange, int status, const char *headers,
+    const char *why)
+{
+	char *text = xasprintf("%s\n", why);
+
+	stat_add(&web_refused, 1);
+	log_debug("websocket.refuse", "status=%d reason=%s", status, LOGQ(why));
+	web_reply(exchange, status, "text/plain; charset=utf-8", headers, text);
+	free(text);
+}
+
+static void
+web_websocket(struct web *web, struct exchange *exchange)
+{
+	const struct http_head *head = exchange_head(exchange);
+	struct sender sender;
+	const char *why;
+	struct buf headers;
+	int status;
+
+	if (head->method != HTTP_GET) {
+		web_refuse(exchange, 405, "Allow: GET\r\n",
+		    "a WebSocket is opened by GET");
+		return;
+	}
+	if (!web_is_welcome(web, exchange)) {
+		web_refuse(exchange, 403, NULL,
+		    "pages of this origin may not connect");
+		return;
+	}
+	proxies_sender(web->proxies, exchange, &sender);
+	if (!sender.secure && web->conf->bosh.secure_uri != NULL) {
+		web_refuse(exchange, 403, NULL,
+		    "a WebSocket is opened over TLS here");
+		return;
+	}
+	buf_init(&headers, 0);
+	status = websocket_handshake(head, FRAMING_PROTOCOL, &headers, &why);
+	if (status != 101)
+		web_refuse(exchange, status, headers.data, why);
+	else if (!exchange_may_upgrade(exchange) ||
+	    !framing_connect(web->gateway, exchange, &sender, headers.data))
+		web_refuse(exchange, 503, NULL, "no more sessions for now");
+	buf_clear(&headers);
+}
+
 /* ---- everything else ------------------------------------------------- */
 
 static void
@@ -213,6 +304,8 @@ web_handle(struct exchange *exchange, void *arg)
 
 	if (web_is_bosh(exchange_head(exchange)->path))
 		web_bosh(web, exchange);
+	else if (slice_is(exchange_head(exchange)->path, "/ws"))
+		web_websocket(web, exchange);
 	else
 		route_dispatch(web_routes,
 		    web->conf->bosh.demo ? ARRAY_LEN(web_routes) : 0, exchange,
@@ -240,6 +333,7 @@ web_listen(struct web *web, const char *address, struct tls *tls,
 	struct http_server_opts opts = { .loop = web->gateway->loop,
 		.limits = &web->conf->http,
 		.max_body = web->conf->bosh.max_body,
+		.upgraded_ms = web->conf->bosh.ws_ping_ms,
 		.reuse_port = true,
 		.tls = tls,
 		.gzip = web->conf->bosh.gzip,

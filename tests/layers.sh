@@ -36,5 +36,6 @@ owned 'confuse' '^common/base/conf'
 owned 'curl/' '^common/fetch/'
 owned 'openssl/' '^common/base/(crypto|auth)|^common/http/tls\.c$'
 owned 'zlib' '^common/http/gzip\.c$|^tests/'
+owned 'wslay/' '^common/http/websocket\.c$'
 owned 'stringprep|idna' '^common/xmpp/jid\.c$'
 echo "layers: ok"

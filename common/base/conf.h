@@ -85,7 +85,8 @@ struct conf_bosh {
 	int64_t inactivity_ms;         /* 60s */
 	int64_t polling_ms;            /* 2s */
 	int64_t max_pause_ms;          /* 120s */
-	uint64_t max_body;             /* of a request; 256K */
+	int64_t ws_ping_ms;            /* silence of a WebSocket; 60s */
+	uint64_t max_body;             /* of a request or message; 256K */
 	uint64_t max_response;         /* bytes packed in one body; 128K */
 	uint64_t client_queue;         /* bytes waiting for one session; 1M */
 	int sessions_max;              /* 20000 */

@@ -235,8 +235,7 @@ conn_waits_for(const struct conn *conn)
 	if (conn->blocked)
 		return CONN_WAIT_IDLE;
 	if (conn->upgrade != NULL)
-		return conn->upgrade->settled ? CONN_WAIT_UPGRADED :
-		                                CONN_WAIT_REQUEST;
+		return CONN_WAIT_UPGRADED;
 	if (conn->partial != NULL && !conn->stalled)
 		return CONN_WAIT_REQUEST;
 	if (conn->n_exchanges == 0 && conn->out == NULL)

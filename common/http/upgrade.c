@@ -3,22 +3,26 @@
 #include "common/http/server.h"
 
 bool
+exchange_may_upgrade(const struct exchange *exchange)
+{
+	const struct conn *conn = exchange->conn;
+
+	return !conn->gone && conn->n_exchanges == 1 && !exchange->is_old &&
+	    !conn->server->draining;
+}
+
+void
 exchange_upgrade(struct exchange *exchange, struct upgrade *upgrade,
     const char *headers)
 {
 	struct conn *conn = exchange->conn;
 	struct http_reply reply = { .status = 101, .headers = headers };
 
-	if (conn->gone || conn->n_exchanges > 1 || exchange->is_old ||
-	    conn->server->draining)
-		return false;
 	exchange->keep_alive = true;
 	exchange_reply(exchange, &reply);
 	upgrade->conn = conn;
-	upgrade->settled = false;
 	conn->upgrade = upgrade;
 	conn->no_more = false;
-	return true;
 }
 
 void

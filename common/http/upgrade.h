@@ -20,8 +20,7 @@ struct upgrade_ops {
 	/* The socket has taken all of what upgrade_is_blocked() was about.
 	 * May come from inside a write: put off what follows. */
 	void (*drained)(struct upgrade *upgrade);
-	/* Nothing arrived for upgraded_ms; before it is settled: request_ms are
-	 * over. */
+	/* Nothing arrived for upgraded_ms. */
 	void (*late)(struct upgrade *upgrade);
 	/* The connection is gone; nothing more is called. */
 	void (*closed)(struct upgrade *upgrade);
@@ -30,17 +29,15 @@ struct upgrade_ops {
 struct upgrade {
 	const struct upgrade_ops *ops;
 	struct conn *conn; /* NULL once it is gone or given up */
-	bool settled;      /* the owner's: who is there may stay */
 };
 
-/*
- * Answers 101 with these header lines (each ending in CRLF; Connection and
- * Upgrade among them) and ends the exchange.  What the peer sent behind its
- * request is read next.  Only inside the handler.  False, and nothing has
- * happened, when answers to earlier requests are due, the request is of
- * HTTP/1.0, or the server drains.
- */
-bool exchange_upgrade(struct exchange *exchange, struct upgrade *upgrade,
+/* Not when answers to earlier requests are due, the request is of HTTP/1.0, or
+ * the server drains. */
+bool exchange_may_upgrade(const struct exchange *exchange);
+/* Where it may: answers 101 with these header lines (each ending in CRLF;
+ * Connection and Upgrade among them) and ends the exchange.  What the peer sent
+ * behind its request is read next.  Only inside the handler. */
+void exchange_upgrade(struct exchange *exchange, struct upgrade *upgrade,
     const char *headers);
 
 /* Writes at once.  What the socket does not take is kept; a peer that leaves

@@ -1,5 +1,6 @@
 """An unmodified strophe.js in headless Chromium, on a page of another origin than
-the gateway: the pinned npm version, and the old one that Debian ships."""
+the gateway, over BOSH and over a WebSocket: the pinned npm version, and the old
+one that Debian ships."""
 
 import pathlib
 
@@ -12,6 +13,15 @@ SCRIPTS = {
     "npm": BUILD / "demo" / "strophe.js",
     "debian": pathlib.Path("/usr/share/javascript/strophe/strophe.js"),
 }
+URLS = {
+    "bosh": "http://127.0.0.1:{}/http-bind",
+    "websocket": "ws://127.0.0.1:{}/ws",
+}
+EVERY = [(script, transport) for script in sorted(SCRIPTS) for transport in URLS]
+# A session outlives its page only where it is not the page's connection.
+OVER_BOSH = pytest.mark.parametrize(
+    "page", [each for each in EVERY if each[1] == "bosh"], indirect=True,
+    ids="-".join)
 TOKEN = 'token "alice" { secret = "wonderland"  subscribe = {"*"} }'
 
 # What arrived is kept with the tab, so that a reload forgets nothing of it.
@@ -74,11 +84,12 @@ function attach(url, session) {
 class Page:
     """The tab, and what the page in it knows."""
 
-    def __init__(self, driver, url, waft):
+    def __init__(self, driver, url, waft, transport):
         self.driver = driver
         self.url = url
         self.waft = waft
-        self.bosh = f"http://127.0.0.1:{waft.public}/http-bind"
+        self.transport = transport
+        self.service = URLS[transport].format(waft.public)
         self.sent = 0
 
     def load(self):
@@ -106,7 +117,7 @@ class Page:
 
     def connect(self, jid=BOSH_DOMAIN, password=None):
         self.load()
-        self.run("open(...arguments)", self.bosh, jid, password)
+        self.run("open(...arguments)", self.service, jid, password)
         self.wait_status("CONNECTED")
 
     def subscribe(self):
@@ -135,14 +146,15 @@ class Page:
                         "rid: connection._proto.rid }")
 
 
-@pytest.fixture(params=sorted(SCRIPTS))
+@pytest.fixture(params=EVERY, ids="-".join)
 def page(driver, request):
-    script = SCRIPTS[request.param]
+    name, transport = request.param
+    script = SCRIPTS[name]
     assert script.exists(), f"{script}: make deps, or make build/demo/strophe.js"
     with site(PAGE, {"strophe.js": script}) as url, Waft(sections=TOKEN) as waft:
         waft.start("bosh")
         try:
-            yield Page(driver, url, waft)
+            yield Page(driver, url, waft, transport)
         finally:
             driver.get("about:blank")
 
@@ -159,7 +171,7 @@ def test_a_thousand_items_arrive_once_and_in_order(page):
 
 def test_a_named_user_logs_in_and_a_wrong_secret_does_not(page):
     page.load()
-    page.run("open(...arguments)", page.bosh, f"alice@{BOSH_DOMAIN}", "queen")
+    page.run("open(...arguments)", page.service, f"alice@{BOSH_DOMAIN}", "queen")
     page.wait_status("AUTHFAIL")
     page.connect(f"alice@{BOSH_DOMAIN}", "wonderland")
     assert page.run("return connection.jid").startswith(f"alice@{BOSH_DOMAIN}/")
@@ -168,6 +180,7 @@ def test_a_named_user_logs_in_and_a_wrong_secret_does_not(page):
     page.wait_all()
 
 
+@OVER_BOSH
 def test_a_reloaded_page_restores_its_session(page):
     page.connect(f"alice@{BOSH_DOMAIN}", "wonderland")
     page.subscribe()
@@ -178,13 +191,14 @@ def test_a_reloaded_page_restores_its_session(page):
         page.leave()
         page.publish(50)
         page.load()
-        page.run("restore(...arguments)", page.bosh, jid)
+        page.run("restore(...arguments)", page.service, jid)
         page.wait_status("ATTACHED")
         page.publish(1)
         page.wait_all()
     assert page.waft.bosh.metric("waft_bosh_sessions") == 1
 
 
+@OVER_BOSH
 def test_a_page_attaches_to_the_session_of_another(page):
     page.connect()
     page.subscribe()
@@ -194,7 +208,7 @@ def test_a_page_attaches_to_the_session_of_another(page):
     page.leave()
     page.publish(50)
     page.load()
-    page.run("attach(...arguments)", page.bosh, session)
+    page.run("attach(...arguments)", page.service, session)
     page.wait_status("ATTACHED")
     page.publish(50)
     page.wait_all()
@@ -205,7 +219,8 @@ def test_disconnect_ends_the_session_and_it_can_connect_anew(page):
     page.subscribe()
     page.run("connection.disconnect()")
     page.wait_status("DISCONNECTED")
-    wait_until(lambda: page.waft.bosh.metric("waft_bosh_sessions") == 0, 5, "it ended")
+    wait_until(lambda: page.waft.bosh.metric(f"waft_{page.transport}_sessions") == 0,
+               5, "it ended")
     page.run("connection.reset()")
     page.run("connection.connect(arguments[0], null, changed)", BOSH_DOMAIN)
     page.wait_status("CONNECTED")
@@ -214,11 +229,12 @@ def test_disconnect_ends_the_session_and_it_can_connect_anew(page):
     page.wait_all()
 
 
+@OVER_BOSH
 def test_a_session_that_is_over_tells_the_page_at_once(page):
     page.connect()
     session = page.session()
     page.leave()
     page.load()
-    page.run("attach(...arguments)", page.bosh, dict(session, sid="0gone"))
+    page.run("attach(...arguments)", page.service, dict(session, sid="0gone"))
     page.wait_status("DISCONNECTED")
     assert set(page.run("return conditions")) == {"item-not-found"}
