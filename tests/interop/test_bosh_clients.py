@@ -1,5 +1,6 @@
-"""Clients of others, unmodified, at waft-bosh: gloox's BOSH connection (which
-pipelines, and has its own ideas of HTTP and of `terminate`)."""
+"""Clients of others, unmodified, at waft-bosh, each made of a library: gloox (which
+pipelines, and has its own ideas of HTTP and of `terminate`) and libpurple (which
+pipelines, sends once a second and names an encoding that it does not use)."""
 
 import pathlib
 import subprocess
@@ -76,3 +77,46 @@ def test_gloox_with_a_wrong_password_is_refused(waft, gloox):
     client = start(gloox, waft, "pipelining", "alice", "queen")
     output, _ = client.communicate(timeout=20)
     assert (client.returncode, output) == (1, "")
+
+
+@pytest.fixture(scope="module")
+def purple(tmp_path_factory):
+    program = tmp_path_factory.mktemp("purple") / "purple_client"
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "purple"], check=True,
+                           capture_output=True, text=True).stdout.split()
+    subprocess.run(
+        ["gcc", "-O0", "-o", program, ROOT / "tests/interop/purple_client.c", *flags],
+        check=True, timeout=120)
+    return program
+
+
+def start_purple(program, waft, folder, password):
+    return subprocess.Popen(
+        [program, folder, str(waft.public), BOSH_DOMAIN, "alice", password, "news",
+         str(ITEMS)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_libpurple_gets_a_thousand_items_once_and_in_order(waft, purple, tmp_path):
+    before = waft.bosh.metric("waft_bosh_sessions")
+    client = start_purple(purple, waft, tmp_path / "right", "wonderland")
+    # Its login takes seven seconds: it sends once a second, and asks much.
+    stranger = start_purple(purple, waft, tmp_path / "wrong", "queen")
+    try:
+        assert client.stdout.readline() == f"connected alice@{BOSH_DOMAIN}/purple\n"
+        assert client.stdout.readline() == "subscribed\n"
+        for first in range(0, ITEMS - 100, 100):
+            publish(waft, range(first, first + 100))
+        for number in range(ITEMS - 100, ITEMS):
+            publish(waft, [number])
+        output, errors = client.communicate(timeout=60)
+        refused = stranger.communicate(timeout=60)
+    finally:
+        for each in (client, stranger):
+            each.kill()
+            each.wait()
+    assert output.split() == [str(number) for number in range(ITEMS)], errors
+    assert client.returncode == 0
+    assert (stranger.returncode, *refused) == \
+        (1, "", "Incorrect username or password\n")
+    wait_until(lambda: waft.bosh.metric("waft_bosh_sessions") <= before, 20,
+               "the sessions have ended with them")
