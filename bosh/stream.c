@@ -360,7 +360,15 @@ static void
 stream_to_service(struct client *client, const struct jid *from,
     const struct jid *to, const struct xml *stanza)
 {
-	if (!service_stanza(client->gateway->service, client, from, to, stanza))
+	bool iq = strcmp(stanza->name, "iq") == 0;
+	bool one = to->node_len > 0 && to->resource_len > 0;
+
+	/* What is for one session and no other (XEP-0206 §7): whether it is
+	 * gone or not, it gets nothing from anybody here. */
+	if (one && strcmp(stanza->name, "message") == 0)
+		stream_refuse(client, stanza, "wait", "recipient-unavailable");
+	else if ((one && iq) ||
+	    !service_stanza(client->gateway->service, client, from, to, stanza))
 		stream_refuse(client, stanza, "cancel", "service-unavailable");
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "bosh/body.h"
 #include "bosh/files.h"
@@ -122,7 +123,7 @@ web_info(struct exchange *exchange, const struct web_cors *cors)
 	struct slice query = exchange_head(exchange)->query;
 
 	/* Script syntax (XEP-0252): not spoken, said so without a text. */
-	if (query.len >= 3 && memcmp(query.p, "%3C", 3) == 0)
+	if (query.len >= 3 && strncasecmp(query.p, "%3C", 3) == 0)
 		web_reply(exchange, 404, NULL, cors->headers, "");
 	else
 		web_reply(exchange, 200, "text/plain; charset=utf-8",

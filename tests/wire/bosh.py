@@ -31,6 +31,7 @@ BIND = "urn:ietf:params:xml:ns:xmpp-bind"
 PUBSUB = "http://jabber.org/protocol/pubsub"
 STREAM = "http://etherx.jabber.org/streams"
 DOMAIN = "bosh.test"
+PING = "<iq type='get' id='ping'><ping xmlns='urn:xmpp:ping'/></iq>"
 COMPONENT = 'component "push.test" { secret = "x" control = "127.0.0.1:0" }\n'
 
 
@@ -314,6 +315,15 @@ class Session:
             assert answer.condition is None, answer.body
             said += answer.body
         return said
+
+    def hear_end(self, seconds=10):
+        """Polls on until it is over; the answer that says so."""
+        end = time.monotonic() + seconds
+        while True:
+            answer = self.call("<presence/>" + PING)
+            if answer.condition is not None:
+                return answer
+            assert time.monotonic() < end, "late: it goes on"
 
     def authenticate(self, mechanism="ANONYMOUS", message=None):
         text = ("" if message is None
