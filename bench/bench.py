@@ -3,7 +3,8 @@
 
 usage: bench.py [BUILD_DIRECTORY] [--runs N] [--quick] [--only SECTION]... [--json FILE]
 
-Sections: xmpp, bosh, bosh5000, latency, create, idle, held, publish, ready.  docs/bench.md says what each row means.
+Sections: xmpp, bosh, bosh5000, latency, websocket, create, idle, held, publish, ready.
+docs/bench.md says what each row means.
 """
 
 import argparse
@@ -182,6 +183,21 @@ def bosh5000(bench):
                 ("Prosody",))
 
 
+def websocket(bench):
+    """One publish to 500 WebSocket sessions."""
+    for window, peers, own in ((1, 20, 60), (20, 60, 200)):
+        for name, (make, domain) in PEERS.items():
+            with make(bench.folder()) as server:
+                fanout(bench, "websocket", f"{name} w{window}", {"server": server.pid},
+                       clients=SESSIONS, count=bench.messages(peers), window=window,
+                       **{**bosh_of(server, domain), "receive": "ws",
+                          "path": server.ws_path})
+        with Waft(bench.build, "waft-bosh", bench.folder()) as waft:
+            fanout(bench, "websocket", f"waft w{window}", {"waft": waft.pid},
+                   clients=SESSIONS, count=bench.messages(own), window=window,
+                   **{**bosh_waft(waft), "receive": "ws", "path": "/ws"})
+
+
 def latency(bench):
     """Four publishes a second to 500 BOSH sessions: nothing is ever loaded."""
     options = {"clients": SESSIONS, "count": bench.messages(20), "rate": 4}
@@ -245,12 +261,12 @@ def held(bench):
 
 # ---- memory --------------------------------------------------------------------
 
-def idle_of(bench, row, pid, **options):
+def idle_of(bench, row, pid, receive="bosh", **options):
     """Sessions that are bound, with a request held, and nothing else."""
     settle = 2
     time.sleep(settle)
     before = pss_kb(pid)
-    with Load(bench.load, receive="bosh", send="none", clients=IDLE_SESSIONS,
+    with Load(bench.load, receive=receive, send="none", clients=IDLE_SESSIONS,
               **options) as load:
         load.ready()
         time.sleep(settle)
@@ -264,9 +280,14 @@ def idle(bench):
         with make(bench.folder()) as server:
             idle_of(bench, name, server.pid, domain=domain,
                     server=f"127.0.0.1:{server.http_port}", path=server.bosh_path)
-    with Waft(bench.build, "waft-bosh", bench.folder()) as waft:
-        idle_of(bench, "waft", waft.pid, domain=BOSH_DOMAIN,
-                server=f"127.0.0.1:{waft.listen}", path="/http-bind")
+        with make(bench.folder()) as server:
+            idle_of(bench, f"{name} WebSocket", server.pid, "ws", domain=domain,
+                    server=f"127.0.0.1:{server.http_port}", path=server.ws_path)
+    for row, receive, path in (("waft", "bosh", "/http-bind"),
+                               ("waft WebSocket", "ws", "/ws")):
+        with Waft(bench.build, "waft-bosh", bench.folder()) as waft:
+            idle_of(bench, row, waft.pid, receive, domain=BOSH_DOMAIN,
+                    server=f"127.0.0.1:{waft.listen}", path=path)
 
 
 # ---- publish -------------------------------------------------------------------
@@ -346,6 +367,7 @@ def ready(bench):
 
 
 SECTIONS = {"xmpp": xmpp, "bosh": bosh, "bosh5000": bosh5000, "latency": latency,
+            "websocket": websocket,
             "create": create, "idle": idle, "held": held, "publish": publish,
             "ready": ready}
 
@@ -360,6 +382,7 @@ COLUMNS = {
     "bosh": FANOUT,
     "bosh5000": FANOUT,
     "latency": FANOUT,
+    "websocket": FANOUT,
     "create": (("sessions/s", "rate"), ("seconds", "seconds"),
                ("server µs", "server_us"), ("waft µs", "waft_us"), ("KB each", "kb")),
     "held": (("KB a session", "kb"), ("delivered", "delivered"), ("waft µs", "waft_us"),
@@ -374,9 +397,10 @@ TITLES = {
     "bosh": f"BOSH fan-out to {SESSIONS} sessions, w publishes outstanding",
     "bosh5000": f"BOSH fan-out to {MANY_SESSIONS:,} sessions",
     "latency": f"Four publishes a second to {SESSIONS} BOSH sessions",
+    "websocket": f"Fan-out to {SESSIONS} WebSocket sessions, w publishes outstanding",
     "create": f"BOSH sessions made, {MANY_SESSIONS:,}, from connecting to bound",
     "held": "Sessions held at once, and a publish to all of them",
-    "idle": f"Memory (PSS) of an idle BOSH session, {IDLE_SESSIONS} sessions",
+    "idle": f"Memory (PSS) of an idle session, {IDLE_SESSIONS} sessions",
     "publish": "Publishing, connections x items a call, each on disk before its answer",
     "ready": f"Start to ready, {STORED_ITEMS:,} items and "
              f"{STORED_SUBSCRIPTIONS:,} subscriptions",
@@ -412,7 +436,11 @@ RATIOS = [
     *(("latency", f"p99, waft : {name}", "p99", "waft", name) for name in PEERS),
     *(("create", f"sessions/s, {waft} : {name}", "rate", waft, name)
       for waft, _ in WORKERS for name in PEERS),
-    *(("idle", f"memory, waft : {name}", "kb", "waft", name) for name in PEERS),
+    *(("websocket", f"w{w}: {title}, waft : {name}", figure, f"waft w{w}", f"{name} w{w}")
+      for w in (1, 20) for figure, title in (("rate", "rate"), ("cpu", "CPU"))
+      for name in PEERS),
+    *(("idle", f"memory, {kind}waft : {name}", "kb", f"waft{row}", f"{name}{row}")
+      for kind, row in (("", ""), ("WebSocket, ", " WebSocket")) for name in PEERS),
 ]
 
 
@@ -451,6 +479,8 @@ def targets(bench):
     for waft, _ in WORKERS:
         yield f"sessions made a second, {waft}", bench.get("create", waft, "rate"), 3000, ">="
     yield "idle BOSH session, KB of PSS", bench.get("idle", "waft", "kb"), 5, "<="
+    yield ("idle WebSocket session, KB of PSS",
+           bench.get("idle", "waft WebSocket", "kb"), 5, "<=")
     yield ("sessions held at once",
            held_at_once(bench), bench.messages(HELD_SESSIONS), ">=")
     for name in PEERS:

@@ -17,7 +17,7 @@
  * reached. */
 static const char daemon_conf[] =
     "log { level = warn }\n"
-    "store { path = \"%s/waft.db\" publish-timeout = 30s }\n"
+    "store { path = \"%s/waft.db\" publish-timeout = 30s tail-size = 256K }\n"
     "bosh {\n"
     "  listen = {\"127.0.0.1:0\"}\n"
     "  domain = \"" MUTATE_DOMAIN "\"\n"
