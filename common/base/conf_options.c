@@ -216,7 +216,7 @@ const struct conf_option conf_options[] = {
 	    CONF_SECOND, CONF_DAY, NULL,
 	    "A connection without a request is closed after"),
 	HTTP_ROW(connections_max, "connections-max", CONF_INT, "20000",
-	    1, 10000000, NULL, "Connections of one daemon"),
+	    1, 10000000, NULL, "Connections to one address in one worker; 503 past it"),
 	HTTP_ROW(write_queue, "write-queue", CONF_SIZE, "1M",
 	    16 * CONF_K, CONF_G, NULL,
 	    "Bytes a connection has not taken; it is closed past them"),
