@@ -56,8 +56,8 @@ def page(live, tmp_path):
                   "x", tmp_path / "chain.pem", tmp_path / "key.pem")) as waft:
         daemon = waft.start("bosh")
         port = re.search(r"https=127.0.0.1:(\d+)", daemon.wait_line("ready"))[1]
-        made = Page(driver, f"https://127.0.0.1:{port}/demo/", waft)
-        made.bosh = f"https://127.0.0.1:{port}/http-bind"
+        made = Page(driver, f"https://127.0.0.1:{port}/demo/", waft, "bosh")
+        made.service = f"https://127.0.0.1:{port}/http-bind"
         made.daemon, made.folder = daemon, tmp_path
         try:
             yield made
@@ -65,8 +65,10 @@ def page(live, tmp_path):
             driver.get("about:blank")
 
 
-def test_J15_items_arrive_over_tls_once_and_in_order(page):
+@pytest.mark.parametrize("scheme, path", [("https", "http-bind"), ("wss", "ws")])
+def test_J15_items_arrive_over_tls_once_and_in_order(page, scheme, path):
     """With a password, which is offered nowhere else."""
+    page.service = page.url.replace("https", scheme).replace("demo/", path)
     page.connect(f"alice@{BOSH_DOMAIN}", "wonderland")
     page.subscribe()
     for _ in range(5):
@@ -93,7 +95,7 @@ def test_a_new_certificate_is_not_noticed_by_the_page(page, live):
     page.leave()
     page.publish(10)
     page.load()
-    page.run("attach(...arguments)", page.bosh, session)
+    page.run("attach(...arguments)", page.service, session)
     page.wait_status("ATTACHED")
     page.publish(10)
     page.wait_all()

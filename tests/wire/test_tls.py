@@ -13,6 +13,7 @@ import pytest
 
 from bosh import NB, Conn, Gateway, Session, message, texts, until
 from certificates import Authority, openssl, section
+from ws import Stream
 
 TLS = 'tls-listen = {"127.0.0.1:0"}'
 
@@ -287,6 +288,20 @@ def test_a_session_lives_over_tls_and_gets_what_is_published(
     gateway.publish("news", "<message><body>one</body></message>")
     assert texts(session.receive()) == ["one"]
     session.close()
+
+
+def test_a_websocket_lives_over_tls_though_it_reads_late(gateway, authority):
+    """More is sent than the socket takes, in frames of more than a record."""
+    tls = authority.client(check_hostname=False)
+    with Stream(gateway.tls_port, size=8192, tls=tls) as stream:
+        stream.log_in()
+        stream.subscribe("wide")
+        wanted = [f"{number:03}" * 10000 for number in range(20)]
+        for text in wanted:
+            gateway.publish("wide", f"<message><body>{text}</body></message>")
+        assert stream.texts(20) == wanted
+        gateway.publish("wide", "<message><body>last</body></message>")
+        assert stream.texts(1) == ["last"]
 
 
 def test_big_answers_and_big_requests(gateway, authority):

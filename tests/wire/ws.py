@@ -39,13 +39,15 @@ def frame(opcode, payload=b"", fin=True, rsv=0, mask=b"\x01\x02\x03\x04",
 class Socket:
     """A TCP connection that may become a WebSocket."""
 
-    def __init__(self, port, size=None):
+    def __init__(self, port, size=None, tls=None):
         self.socket = socket.socket()
         if size:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
         self.socket.settimeout(10)
         self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket)
         self.buffer = b""
         self.pings = []
 
