@@ -7,6 +7,8 @@
 #include "common/base/mem.h"
 #include "common/base/stat.h"
 #include "common/channel/item.h"
+#include "common/xmpp/change.h"
+#include "common/xmpp/jid.h"
 
 /* What a stanza takes beside its own text, roughly: an entry is shared. */
 #define SINK_COST 200
@@ -62,9 +64,36 @@ sink_lagged(struct sub *sub, uint64_t first)
 }
 
 static void
+sink_tell_deleted(struct client *client, const char *channel)
+{
+	struct stanza_fill fill = { .to = client->to,
+		.to_len = client->to_len };
+	struct stanza *stanza = change_deleted(channel);
+	struct buf address, from, text;
+
+	buf_init(&address, 0);
+	buf_init(&from, 0);
+	buf_init(&text, 0);
+	jid_of_channel(channel, client->gateway->conf->bosh.domain, &address);
+	buf_adds_xml(&from, address.data);
+	fill.from = from.data;
+	fill.from_len = from.len;
+	stanza_write(stanza, STANZA_BOSH, &fill, &text);
+	client_send(client, text.data, text.len);
+	buf_clear(&address);
+	buf_clear(&from);
+	buf_clear(&text);
+	stanza_free(stanza);
+}
+
+static void
 sink_deleted(struct sub *sub)
 {
-	client_unlisten(sink_sub(sub)->client, channel_name(sub->channel));
+	struct client *client = sink_sub(sub)->client;
+
+	if (channel_class(sub->channel)->notify != NOTIFY_RAW)
+		sink_tell_deleted(client, channel_name(sub->channel));
+	client_unlisten(client, channel_name(sub->channel));
 }
 
 static const struct sink_ops sink_table = { "bosh", sink_deliver, sink_lagged,

@@ -173,6 +173,7 @@ notify_delete_channel(struct notify *notify, const struct entry *entry)
 
 	if (target == NULL)
 		return;
+	target_tell_deleted(target, entry);
 	before = target->members.count;
 	members_del_before(&target->members, entry->seq);
 	notify->n_members -= before - target->members.count;

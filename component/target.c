@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "common/base/log.h"
 #include "common/base/stat.h"
+#include "common/xmpp/change.h"
 #include "common/xmpp/jid.h"
 
 static struct stat_metric target_sent =
@@ -11,6 +13,10 @@ static struct stat_metric target_sent =
 static struct stat_metric target_iq_bare =
     STAT_COUNTER("waft_component_skipped_total",
         "Deliveries left out, by reason", "reason=\"iq-to-bare-jid\"");
+
+static struct stat_metric target_untold =
+    STAT_COUNTER("waft_component_skipped_total",
+        "Deliveries left out, by reason", "reason=\"channel-deleted\"");
 
 /* ---- lists ----------------------------------------------------------- */
 
@@ -126,7 +132,7 @@ target_keeps_from(const struct target *target, const struct stanza *stanza)
 }
 
 static void
-target_fill(struct target *target, struct entry *entry,
+target_fill(struct target *target, const struct entry *entry,
     const struct stanza *stanza, struct stanza_fill *fill)
 {
 	struct buf *id = &target->notify->id;
@@ -241,4 +247,39 @@ target_send(struct target *target, struct entry *entry,
 	target->part_n = done;
 	target_wait(target);
 	return SINK_FULL;
+}
+
+/* Without a place in the log it is not repeated and not confirmed. */
+void
+target_tell_deleted(struct target *target, const struct entry *entry)
+{
+	struct notify *notify = target->notify;
+	const struct member *member;
+	struct stanza_fill fill;
+	struct stanza *stanza;
+	size_t i, told = 0;
+
+	if (target->class->notify == NOTIFY_RAW)
+		return;
+	stanza = change_deleted(target->name);
+	target_fill(target, entry, stanza, &fill);
+	for (i = 0; i < target->members.count && told < TARGET_TOLD_MAX &&
+	     notify->open;
+	     i++) {
+		member = &target->members.list[i];
+		if (member->since >= entry->seq)
+			continue;
+		fill.to = members_text(&target->members, member);
+		fill.to_len = member->len;
+		stanza_write(stanza, STANZA_LINK, &fill, notify->out);
+		told++;
+	}
+	if (told > 0)
+		notify->wrote(notify->arg);
+	if (i < target->members.count) {
+		stat_add(&target_untold, (int64_t)(target->members.count - i));
+		log_info("component.untold", "channel=%s members=%zu",
+		    LOGQ(target->name), target->members.count - i);
+	}
+	stanza_free(stanza);
 }

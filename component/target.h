@@ -15,6 +15,8 @@
 
 TAILQ_HEAD(targets, target);
 
+#define TARGET_TOLD_MAX 1000
+
 struct target {
 	UT_hash_handle hh;
 	TAILQ_ENTRY(target) wait_entry;
@@ -70,6 +72,9 @@ void target_set_late(struct target *target, bool late);
  * and the others' turns allow. */
 enum sink_result target_send(struct target *target, struct entry *entry,
     const struct stanza *stanza);
+/* Tells the members that the channel was deleted, as far as that is possible at
+ * once: the link is up, and the channel has at most TARGET_TOLD_MAX. */
+void target_tell_deleted(struct target *target, const struct entry *entry);
 /* Lets those who wait go on; arg is the notify. */
 void target_grant(void *arg);
 

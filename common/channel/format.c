@@ -27,6 +27,28 @@ format_string(const json_t *value)
 	return json_is_string(value) ? NULL : "must be a string";
 }
 
+/* An item's id, which stands in stanzas. */
+static const char *
+format_id(const json_t *value)
+{
+	const char *why = format_string(value);
+	size_t len;
+
+	if (why != NULL)
+		return why;
+	len = json_string_length(value);
+	return len == 0 || len > ITEM_ID_MAX ||
+	        !text_is_xml(json_string_value(value), len, NULL) ?
+	    "must be the id of an item" :
+	    NULL;
+}
+
+static const char *
+format_true(const json_t *value)
+{
+	return json_is_true(value) ? NULL : "must be true";
+}
+
 static const char *
 format_base64(const json_t *value)
 {
@@ -210,6 +232,13 @@ static const struct format_field http_request[] = {
 	{ "body-bin", format_base64 },
 	{ NULL, NULL },
 };
+static const struct format_field pubsub_event[] = {
+	{ "retract", format_id },
+	{ "purge", format_true },
+	{ "configuration", format_true },
+	{ NULL, NULL },
+};
+
 static const struct format_field xmpp_stanza[] = {
 	{ "content", format_string },
 	{ NULL, NULL },
@@ -222,6 +251,9 @@ static const char *const need_content_bin[] = { "content", "content-bin",
 	NULL };
 static const char *const need_content[] = { "content", NULL };
 
+static const char *const need_change[] = { "retract", "purge", "configuration",
+	NULL };
+
 static const struct format_rule format_rules[] = {
 	{ "xmpp-stanza", xmpp_stanza, need_content,
 	    "does not contain 'content'" },
@@ -233,6 +265,8 @@ static const struct format_rule format_rules[] = {
 	{ "fpp", NULL, need_none, NULL },
 	{ "http-request", http_request, need_none, NULL },
 	{ "ws-message", ws_message, need_none, NULL },
+	{ "pubsub-event", pubsub_event, need_change,
+	    "contains none of 'retract', 'purge', 'configuration'" },
 };
 
 static const struct format_rule *

@@ -5,6 +5,7 @@
 
 #include "common/base/json.h"
 #include "common/base/mem.h"
+#include "common/base/text.h"
 
 static bool
 change_of_json(const json_t *json, struct change *change)
@@ -14,6 +15,10 @@ change_of_json(const json_t *json, struct change *change)
 	change->silent = json_is_true(json_object_get(json, "silent"));
 	change->id = NULL;
 	if (id != NULL) {
+		/* It is written into stanzas. */
+		if (strlen(id) > CHANGE_ID_MAX ||
+		    !text_is_xml(id, strlen(id), NULL))
+			return false;
 		change->kind = CHANGE_RETRACT;
 		change->id = xstrdup(id);
 	} else if (json_is_true(json_object_get(json, "purge"))) {
@@ -87,4 +92,19 @@ change_event(const struct change *change, const char *node, struct buf *out)
 	} else {
 		buf_adds(out, "'/>");
 	}
+}
+
+struct stanza *
+change_deleted(const char *node)
+{
+	struct stanza *stanza;
+	struct buf inner;
+
+	buf_init(&inner, 0);
+	buf_adds(&inner, "<delete node='");
+	buf_adds_xml(&inner, node);
+	buf_adds(&inner, "'/>");
+	stanza = stanza_event_of(inner.data, inner.len);
+	buf_clear(&inner);
+	return stanza;
 }

@@ -15,8 +15,10 @@
 
 #include "common/base/buf.h"
 #include "common/store/entry.h"
+#include "common/xmpp/stanza.h"
 
 #define CHANGE_FORMAT "pubsub-event"
+#define CHANGE_ID_MAX 255 /* bytes of an item's id */
 
 enum change_kind {
 	CHANGE_RETRACT,
@@ -38,5 +40,8 @@ void change_pack(const struct change *change, struct buf *data);
 /* What stands in the <event/>. */
 void change_event(const struct change *change, const char *node,
     struct buf *out);
+/* The event that a node was deleted (§8.4.2), which is no item: nothing is left
+ * to hold one. */
+struct stanza *change_deleted(const char *node);
 
 #endif

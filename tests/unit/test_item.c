@@ -255,6 +255,13 @@ TEST(refuses_and_names_the_field)
 		{ "{'channel':'c','pubsub-item':'<a/>','formats':"
 		  "{'pubsub-item':'<a></b>'}}",
 		    "formats.pubsub-item" },
+		{ "{'channel':'c','formats':{'pubsub-event':{}}}",
+		    "formats.pubsub-event" },
+		{ "{'channel':'c','formats':{'pubsub-event':{'retract':"
+		  "'a\\u0001'}}}",
+		    "formats.pubsub-event.retract" },
+		{ "{'channel':'c','formats':{'pubsub-event':{'purge':1}}}",
+		    "formats.pubsub-event.purge" },
 	};
 	struct desk *desk = *state;
 	size_t i;
@@ -428,6 +435,38 @@ TEST(reads_items_of_other_processes_when_they_are_delivered)
 	entry_unref(entry);
 }
 
+TEST(c6_10_tells_what_was_taken_back)
+{
+	static const struct {
+		const char *change;
+		const char *wanted; /* NULL: nobody is told */
+	} changes[] = {
+		{ "{\"retract\":\"<1\"}",
+		    "#event'><items node='news'><retract id='&lt;1'/></items>" },
+		{ "{\"purge\":true}", "#event'><purge node='news'/></event>" },
+		{ "{\"configuration\":true}", "<configuration node='news'/>" },
+		{ "{\"purge\":true,\"silent\":true}", NULL },
+		{ "{\"retract\":\"\\u0001\"}", NULL },
+		{ "{\"purge\":false}", NULL },
+		{ "7", NULL },
+		{ "{", NULL },
+	};
+	const struct stanza *stanza;
+	struct entry *entry;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(changes); i++) {
+		entry = foreign("pubsub-event", changes[i].change);
+		stanza = item_stanza(entry, NOTIFY_AUTO);
+		if (changes[i].wanted != NULL)
+			reads(stanza, changes[i].wanted);
+		else
+			assert_null(stanza);
+		assert_null(item_stanza(entry, NOTIFY_RAW));
+		entry_unref(entry);
+	}
+}
+
 TEST(escapes_json_that_xml_cannot_hold)
 {
 	struct entry *entry = foreign("json-object", "\"\xef\xbf\xbe\"");
@@ -540,6 +579,7 @@ main(void)
 		WITH_DESK(notify_chooses_between_stanza_and_event),
 		cmocka_unit_test(
 		    reads_items_of_other_processes_when_they_are_delivered),
+		cmocka_unit_test(c6_10_tells_what_was_taken_back),
 		cmocka_unit_test(escapes_json_that_xml_cannot_hold),
 		cmocka_unit_test(threads_may_make_the_view_together),
 		cmocka_unit_test(the_stanza_id_is_the_position),

@@ -146,3 +146,69 @@ def test_a_known_id_is_an_update(gateway, sessions):
                 f"<pubsub xmlns='{PUBSUB}'><items node='news-up'/></pubsub></iq>")
     assert ["".join(i.itertext())
             for i in reader.answer("i").iter(f"{{{PUBSUB}}}item")] == ["2"]
+
+
+# ---- nodes ----
+
+def owner(verb, ident="o", kind="set"):
+    return (f"<iq xmlns='{NC}' type='{kind}' id='{ident}' to='{DOMAIN}'>"
+            f"<pubsub xmlns='{PUBSUB}#owner'>{verb}</pubsub></iq>")
+
+
+def verb(text, ident="v", kind="set"):
+    return (f"<iq xmlns='{NC}' type='{kind}' id='{ident}' to='{DOMAIN}'>"
+            f"<pubsub xmlns='{PUBSUB}'>{text}</pubsub></iq>")
+
+
+def ask(inbox, text, ident):
+    inbox.call(text)
+    return inbox.answer(ident)
+
+
+def test_a_grant_makes_nodes_and_an_anonymous_user_none(gateway, sessions):
+    writer, guest = Inbox(sessions("writer")), Inbox(sessions())
+    assert ask(writer, verb("<create node='news-own'/>", "c"), "c").get("type") == "result"
+    assert ask(writer, verb("<create node='other'/>", "d"), "d").get("type") == "error"
+    assert ask(guest, verb("<create node='open'/>", "c"), "c").get("type") == "error"
+    form = ask(writer, owner("<configure node='news-own'/>", "g", "get"), "g")
+    assert form.find(".//{jabber:x:data}x") is not None
+    assert ask(guest, owner("<configure node='news-own'/>", "g", "get"),
+               "g").get("type") == "error"
+    mine = ask(writer, verb("<affiliations/>", "a", "get"), "a")
+    assert ("news-own", "owner") in [
+        (each.get("node"), each.get("affiliation"))
+        for each in mine.iter(f"{{{PUBSUB}}}affiliation")]
+
+
+def test_c6_10_sessions_hear_of_retract_purge_and_delete_in_order(gateway, sessions):
+    writer, reader = Inbox(sessions("writer")), Inbox(sessions())
+    assert ask(writer, verb("<create node='news-x'/>", "c"), "c").get("type") == "result"
+    reader.session.subscribe("news-x")
+    for step, text in enumerate((
+            "<publish node='news-x'><item id='1'>" + atom("1") + "</item></publish>",
+            "<retract node='news-x'><item id='1'/></retract>",
+            "<publish node='news-x'><item id='2'>" + atom("2") + "</item></publish>")):
+        assert ask(writer, verb(text, f"s{step}"), f"s{step}").get("type") == "result"
+    for step, text in enumerate(("<purge node='news-x'/>", "<delete node='news-x'/>")):
+        assert ask(writer, owner(text, f"o{step}"), f"o{step}").get("type") == "result"
+
+    def heard():
+        return [each.tag.split("}")[1] for stanza in reader.stanzas
+                for event in stanza.findall(f"{{{EVENT}}}event")
+                for each in event.iter()
+                if each.tag.split("}")[1] in ("item", "retract", "purge", "delete")]
+
+    until(lambda: heard()[-1:] == ["delete"] or (reader.call() and None))
+    assert heard() == ["item", "retract", "item", "purge", "delete"]
+    assert [s.get("from") for s in reader.stanzas if s.tag == f"{{{NC}}}message"] == [
+        f"news-x@{DOMAIN}"] * 5
+
+
+def test_the_operator_retracts_too(gateway, sessions):
+    writer = Inbox(sessions("writer"))
+    writer.call(publish("news-op", atom("x"), "id='one'"))
+    assert writer.answer().get("type") == "result"
+    Api(gateway.control).publish(
+        {"channel": "news-op", "formats": {"pubsub-event": {"retract": "one"}}})
+    shown = ask(writer, verb("<items node='news-op'/>", "i", "get"), "i")
+    assert not list(shown.iter(f"{{{PUBSUB}}}item"))
