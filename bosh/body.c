@@ -277,15 +277,15 @@ body_writable(const struct xml *node)
 }
 
 /* Depth is bounded by the reader's limit. */
-static void
-body_to_client_ns(const struct xml *node)
+void
+body_to_client_ns(const struct xml *node, const char *from)
 {
 	for (; node != NULL; node = node->next) {
 		if (node->name == NULL)
 			continue;
-		if (strcmp(node->ns, BODY_NS) == 0)
+		if (strcmp(node->ns, from) == 0)
 			body_writable(node)->ns = "jabber:client";
-		body_to_client_ns(node->child);
+		body_to_client_ns(node->child, from);
 	}
 }
 
@@ -340,7 +340,7 @@ body_parse(struct xml_reader *reader, const char *text, size_t len,
 		return err;
 	}
 	body_set_attrs(body);
-	body_to_client_ns(body->root->child);
+	body_to_client_ns(body->root->child, BODY_NS);
 	body->has_payload = xml_first(body->root) != NULL;
 	return ERR_OK;
 }

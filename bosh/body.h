@@ -88,6 +88,10 @@ void body_clear(struct body *body);
 struct body *body_keep(struct body *body);
 void body_free(struct body *body);
 
+/* Node, its siblings and all in them: those of that namespace are
+ * jabber:client's from now on. */
+void body_to_client_ns(const struct xml *node, const char *from);
+
 /* First payload element, or NULL; xml_next() for the others. */
 const struct xml *body_first(const struct body *body);
 

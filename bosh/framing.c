@@ -282,6 +282,19 @@ framing_refuse(struct framing *framing, const char *error, const char *reason)
 	client_stream_error(framing->client, error, reason);
 }
 
+static const char *
+framing_fault(enum xml_fault fault)
+{
+	switch (fault) {
+	case XML_RESTRICTED:
+		return FRAMING_ERROR("restricted-xml");
+	case XML_TOO_MUCH:
+		return FRAMING_ERROR("policy-violation");
+	default:
+		return FRAMING_ERROR("not-well-formed");
+	}
+}
+
 /* RFC 6120 §4.7.5: 1.0, and what will be compatible with it. */
 static bool
 framing_is_version(const char *version)
@@ -331,6 +344,9 @@ framing_stanza(struct framing *framing, struct xml *element)
 		    "not open");
 		return COND_NONE;
 	}
+	/* Who says no namespace means the one that a stream would give it. */
+	if (*element->ns == '\0')
+		body_to_client_ns(element, "");
 	condition = stream_element(client, element);
 	/* The stream begins anew (RFC 6120 §6.4.6). */
 	if (state == CLIENT_NEW && client->state == CLIENT_AUTHENTICATED)
@@ -372,8 +388,7 @@ framing_message(struct websocket *ws, struct slice text)
 		return;
 	if (xml_parse(client->gateway->reader, text.p, text.len, true, &element,
 	        &error) != ERR_OK) {
-		framing_refuse(framing, FRAMING_ERROR("not-well-formed"),
-		    error.why);
+		framing_refuse(framing, framing_fault(error.fault), error.why);
 		return;
 	}
 	condition = framing_element(framing, element);

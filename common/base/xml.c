@@ -34,6 +34,7 @@ struct xml_reader {
 	void *arg;
 	bool decl_ok;
 	enum err err;
+	enum xml_fault fault;
 	const char *why;
 	XML_Index at; /* where err was found; expat moves on */
 	struct xml_ns *namespaces;
@@ -94,6 +95,14 @@ xml_refuse(struct xml_reader *r, enum err err, const char *why)
 	r->why = why;
 	r->at = XML_GetCurrentByteIndex(r->parser);
 	XML_StopParser(r->parser, XML_FALSE);
+}
+
+static void
+xml_refuse_as(struct xml_reader *r, enum xml_fault fault, const char *why)
+{
+	if (r->err == ERR_OK)
+		r->fault = fault;
+	xml_refuse(r, ERR_BAD, why);
 }
 
 static const char *
@@ -165,11 +174,12 @@ xml_start_cb(void *arg, const char *text, const char **pairs)
 	while (pairs[2 * n] != NULL)
 		n++;
 	if (++r->elements > r->limits.elements)
-		return xml_refuse(r, ERR_BAD, "too many elements");
+		return xml_refuse_as(r, XML_TOO_MUCH, "too many elements");
 	if (r->depth >= r->limits.depth)
-		return xml_refuse(r, ERR_BAD, "elements are nested too deep");
+		return xml_refuse_as(r, XML_TOO_MUCH,
+		    "elements are nested too deep");
 	if (n + r->decls > r->limits.attrs)
-		return xml_refuse(r, ERR_BAD,
+		return xml_refuse_as(r, XML_TOO_MUCH,
 		    "too many attributes on one element");
 	r->decls = 0;
 	r->from = (size_t)XML_GetCurrentByteIndex(r->parser);
@@ -246,19 +256,20 @@ static void
 xml_doctype_cb(void *arg, const char *name UNUSED, const char *sysid UNUSED,
     const char *pubid UNUSED, int internal UNUSED)
 {
-	xml_refuse(arg, ERR_BAD, "a DOCTYPE is not allowed");
+	xml_refuse_as(arg, XML_RESTRICTED, "a DOCTYPE is not allowed");
 }
 
 static void
 xml_pi_cb(void *arg, const char *target UNUSED, const char *data UNUSED)
 {
-	xml_refuse(arg, ERR_BAD, "a processing instruction is not allowed");
+	xml_refuse_as(arg, XML_RESTRICTED,
+	    "a processing instruction is not allowed");
 }
 
 static void
 xml_comment_cb(void *arg, const char *data UNUSED)
 {
-	xml_refuse(arg, ERR_BAD, "a comment is not allowed");
+	xml_refuse_as(arg, XML_RESTRICTED, "a comment is not allowed");
 }
 
 static void
@@ -307,6 +318,7 @@ xml_fail(struct xml_error *error, enum err err, const char *why,
 	size_t i, line_at = 0;
 
 	error->err = err;
+	error->fault = err == ERR_LARGE ? XML_TOO_MUCH : XML_MALFORMED;
 	error->why = why;
 	error->line = 1;
 	for (i = 0; i < at; i++) {
@@ -331,8 +343,11 @@ xml_scan_failed(struct xml_reader *r, const char *text, size_t len,
 		at = 0;
 	if ((size_t)at > len)
 		at = (XML_Index)len;
-	if (r->err != ERR_OK)
-		return xml_fail(error, r->err, r->why, text, (size_t)at);
+	if (r->err != ERR_OK) {
+		xml_fail(error, r->err, r->why, text, (size_t)at);
+		error->fault = r->fault;
+		return r->err;
+	}
 	if (code == XML_ERROR_NO_MEMORY)
 		return xml_fail(error, ERR_BUSY, "out of memory", text, 0);
 	return xml_fail(error, ERR_BAD, XML_ErrorString(code), text,
@@ -368,6 +383,7 @@ xml_scan(struct xml_reader *r, const char *text, size_t len, bool decl_ok,
 	r->arg = arg;
 	r->decl_ok = decl_ok;
 	r->err = ERR_OK;
+	r->fault = XML_MALFORMED;
 	r->elements = r->decls = r->depth = 0;
 	if (!xml_reader_reset(r))
 		return xml_fail(error, ERR_BUSY, "out of memory", text, 0);

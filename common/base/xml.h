@@ -27,9 +27,16 @@ struct xml_limits {
 	int elements; /* in all */
 };
 
+enum xml_fault {
+	XML_MALFORMED,  /* not namespace-well-formed, or not UTF-8 */
+	XML_RESTRICTED, /* what XMPP does not allow (RFC 6120 §11.1) */
+	XML_TOO_MUCH    /* past one of the limits */
+};
+
 /* Where and why a text was refused. */
 struct xml_error {
 	enum err err;
+	enum xml_fault fault;
 	const char *why; /* static text, a clause: "a DOCTYPE is not allowed" */
 	int line;        /* from 1 */
 	int column;      /* from 1, in bytes */
