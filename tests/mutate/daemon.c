@@ -25,7 +25,7 @@ static const char daemon_conf[] =
     "  workers = 2\n"
     "  assume-secure = yes  gzip = yes\n"
     "  max-wait = 1s  inactivity = 5s  polling = 1s  max-pause = 2s\n"
-    "  max-body = 16K  client-queue = 64K  sessions-max = 1500\n"
+    "  ws-ping = 5s  max-body = 16K  client-queue = 64K  sessions-max = 1500\n"
     "  subscriptions-per-session = 4\n"
     "}\n"
     "http { request-timeout = 3s  idle-timeout = 3s  pipeline-max = 8 }\n"

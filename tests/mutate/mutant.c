@@ -21,6 +21,7 @@ mutant_init(struct mutant *mutant, uint64_t seed)
 	memset(mutant, 0, sizeof(*mutant));
 	mutant->fd = -1;
 	mutant->dice.state = seed;
+	mutant->ws = seed % 5 == 0;
 	buf_init(&mutant->out, 0);
 	buf_init(&mutant->last, 0);
 	buf_init(&mutant->judge.in, 0);
@@ -48,6 +49,8 @@ mutant_open(struct mutant *mutant, int port, int64_t now)
 
 	mutant->fd = mutate_connect(port, false);
 	mutant->batches = 1 + (int)dice_roll(&mutant->dice, MUTANT_BATCHES);
+	if (mutant->ws)
+		mutant->batches *= 2;
 	mutant->heard_at = mutant->piece_at = now;
 	mutant->parked_at = 0;
 	mutant->judge.blind = mutant->judge.ws = false;
@@ -55,9 +58,9 @@ mutant_open(struct mutant *mutant, int port, int64_t now)
 	buf_reset(&mutant->out);
 	mutant->out_at = 0;
 	/* Mostly the session goes on over the next connection. */
-	if (talk->ws || dice_one_in(&mutant->dice, 12)) {
+	if (mutant->ws || dice_one_in(&mutant->dice, 12)) {
 		memset(talk, 0, sizeof(*talk));
-		talk->ws = dice_one_in(&mutant->dice, 8);
+		talk->ws = mutant->ws;
 	}
 }
 

@@ -90,7 +90,8 @@ int judge_feed(struct judge *judge, struct talk *talk, const char *data,
 /* ---- mutant.c ---------------------------------------------------------- */
 
 struct mutant {
-	int fd; /* -1: between two connections */
+	int fd;  /* -1: between two connections */
+	bool ws; /* one that speaks WebSocket */
 	struct talk talk;
 	struct dice dice;
 	struct judge judge;
