@@ -10,7 +10,8 @@ from pages import HERE, NPM
 
 ITEMS = 1000
 TOKEN = 'token "alice" { secret = "wonderland"  subscribe = {"*"} }'
-URLS = {"bosh": "http://127.0.0.1:{}/http-bind"}
+URLS = {"bosh": "http://127.0.0.1:{}/http-bind",
+        "websocket": "ws://127.0.0.1:{}/ws"}
 
 
 @pytest.fixture(scope="module")
