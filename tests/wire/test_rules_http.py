@@ -554,13 +554,18 @@ def test_A18_whether_it_is_secure_is_what_a_trusted_proxy_says(behind):
     assert not offered(HTTPS, source="127.0.0.9")
 
 
-def test_A18_a_bad_network_is_a_fault_of_the_configuration(tmp_path):
+@pytest.mark.parametrize("option, said", [
+    ('trusted-proxies = {"10.0.0.0/8", "proxy"}', '"proxy"'),
+    ('trusted-proxies = {"10.0.0.1/8"}', '"10.0.0.1/8"'),
+    ('secure-uri = "http://push.test/"', "https://")])
+def test_A18_J13_a_bad_network_or_address_is_a_fault_of_the_configuration(
+        tmp_path, option, said):
     from daemons import BUILD
     conf = tmp_path / "waft.conf"
-    conf.write_text('bosh { trusted-proxies = {"10.0.0.0/8", "proxy"} }\n')
+    conf.write_text(f"bosh {{ {option} }}\n")
     done = subprocess.run([BUILD / "bin" / "waft", "check", "-c", conf],
                           capture_output=True, text=True, timeout=20)
-    assert done.returncode == 78 and '"proxy"' in done.stderr, done.stderr
+    assert done.returncode == 78 and said in done.stderr, done.stderr
 
 
 # ---- B: CORS -------------------------------------------------------------
