@@ -9,6 +9,7 @@
 #include "common/base/network.h"
 #include "common/http/gzip.h"
 #include "common/http/parser.h"
+#include "common/http/websocket.h"
 
 #define FUZZ_HEAD_MAX 2048
 #define FUZZ_BODY_MAX 4096
@@ -72,6 +73,22 @@ fuzz_read_headers(const struct http_head *head)
 	gzip_is_accepted(head);
 }
 
+/* What asks for a WebSocket is judged: header lines go with every verdict. */
+static void
+fuzz_handshake(const struct http_head *head)
+{
+	const char *why = NULL;
+	struct buf headers;
+	int status;
+
+	buf_init(&headers, 0);
+	status = websocket_handshake(head, "xmpp", &headers, &why);
+	fuzz_check(status == 101 || status == 400 || status == 426);
+	fuzz_check(status == 101 || why != NULL);
+	fuzz_check(status == 400 || headers.len > 0);
+	buf_clear(&headers);
+}
+
 /* An own copy each time, so that the sanitizer sees the first byte past it. */
 static struct fuzz_outcome
 fuzz_head(const uint8_t *data, size_t size)
@@ -88,6 +105,7 @@ fuzz_head(const uint8_t *data, size_t size)
 	if (out.result == HTTP_DONE) {
 		fuzz_check(out.used <= size && out.used <= FUZZ_HEAD_MAX);
 		fuzz_check_head(&head, copy, out.used);
+		fuzz_handshake(&head);
 		fuzz_read_headers(&head);
 	} else if (out.result == HTTP_REFUSED) {
 		fuzz_check(why != NULL && out.status >= 400);

@@ -124,11 +124,12 @@ mutant_turn(struct mutant *mutant, int port, int64_t now, uint64_t *mutated)
 		mutant_open(mutant, port, now);
 	if (mutant->parked_at != 0) {
 		if (now - mutant->parked_at > MUTANT_PATIENCE_MS) {
-			fprintf(stderr, "%.*s\n", (int)mutant->last.len,
-			    mutant->last.data);
+			fprintf(stderr, "ws=%d step=%d unsent=%zu\n%.*s\n",
+			    mutant->talk.ws, mutant->talk.step,
+			    mutant->out.len - mutant->out_at,
+			    (int)mutant->last.len, mutant->last.data);
 			mutate_fail("a connection hangs",
-			    "its last requests "
-			    "are above");
+			    "its last requests are above");
 		}
 		return;
 	}
