@@ -24,6 +24,12 @@ static struct stat_metric relay_bytes =
     STAT_COUNTER("waft_bosh_answer_bytes_total",
         "Bytes of answers to BOSH requests", NULL);
 
+static struct stat_metric relay_bytes_in =
+    STAT_COUNTER("waft_bosh_request_bytes_total", "Bytes of BOSH requests",
+        NULL);
+static struct stat_times relay_held = STAT_TIMES("waft_bosh_hold_seconds",
+    "From the arrival of a BOSH request to its answer");
+
 /* Sessions of one peer address. */
 struct address {
 	UT_hash_handle hh;
@@ -121,7 +127,10 @@ arrival_create(struct relay *relay, int origin, struct exchange *exchange,
 	arrival->exchange = exchange;
 	arrival->headers = headers;
 	exchange_on_abort(exchange, arrival_abort_cb, arrival);
+	arrival->at_ms =
+	    (uint32_t)loop_now_ms(arrival_loop(arrival, arrival->origin));
 	stat_add(&relay_requests, 1);
+	stat_add(&relay_bytes_in, (int64_t)exchange_body(exchange).len);
 	stat_add(&relay_waiting, 1);
 	return arrival;
 }
@@ -164,6 +173,10 @@ arrival_reply(struct arrival *arrival, struct slice text)
 	if (exchange != NULL) {
 		stat_add(&relay_waiting, -1);
 		stat_add(&relay_bytes, (int64_t)text.len);
+		stat_took(&relay_held,
+		    (uint32_t)loop_now_ms(
+		        arrival_loop(arrival, arrival->origin)) -
+		        arrival->at_ms);
 		if (arrival->status == 0)
 			exchange_cut(exchange);
 		else

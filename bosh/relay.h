@@ -43,6 +43,7 @@ struct arrival {
 	size_t len;
 	const char *type; /* static */
 	int status;       /* 0: the connection is to be closed */
+	uint32_t at_ms;   /* when it arrived, by its origin's loop */
 };
 
 struct relay {

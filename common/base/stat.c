@@ -5,6 +5,14 @@
 #include <string.h>
 
 static struct stat_metric *_Atomic stat_metrics;
+static struct stat_times *_Atomic stat_all_times;
+
+/* The last bucket takes the rest. */
+static const struct {
+	int64_t ms;
+	const char *seconds;
+} stat_bounds[STAT_BUCKETS - 1] = { { 10, "0.01" }, { 100, "0.1" },
+	{ 1000, "1" }, { 10000, "10" }, { 60000, "60" } };
 
 static __attribute__((noinline)) void
 stat_register(struct stat_metric *metric)
@@ -44,6 +52,27 @@ int64_t
 stat_get(struct stat_metric *metric)
 {
 	return atomic_load_explicit(&metric->value, memory_order_relaxed);
+}
+
+void
+stat_took(struct stat_times *times, int64_t ms)
+{
+	struct stat_times *head;
+	int i = 0;
+
+	if (atomic_load_explicit(&times->registered, memory_order_relaxed) ==
+	        0 &&
+	    atomic_exchange(&times->registered, 1) == 0) {
+		head = atomic_load(&stat_all_times);
+		do
+			times->next = head;
+		while (!atomic_compare_exchange_weak(&stat_all_times, &head,
+		    times));
+	}
+	while (i < STAT_BUCKETS - 1 && ms > stat_bounds[i].ms)
+		i++;
+	atomic_fetch_add_explicit(&times->counts[i], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&times->sum_ms, ms, memory_order_relaxed);
 }
 
 static int
@@ -96,6 +125,23 @@ stat_print_head(struct buf *out, const struct stat_metric *metric)
 }
 
 static void
+stat_print_times(struct buf *out, struct stat_times *times)
+{
+	int64_t sum = atomic_load(&times->sum_ms), count = 0;
+
+	buf_addf(out, "# HELP %s %s\n# TYPE %s histogram\n", times->name,
+	    times->help, times->name);
+	for (int i = 0; i < STAT_BUCKETS; i++) {
+		count += atomic_load(&times->counts[i]);
+		buf_addf(out, "%s_bucket{le=\"%s\"} %" PRId64 "\n", times->name,
+		    i < STAT_BUCKETS - 1 ? stat_bounds[i].seconds : "+Inf",
+		    count);
+	}
+	buf_addf(out, "%s_sum %" PRId64 ".%03d\n%s_count %" PRId64 "\n",
+	    times->name, sum / 1000, (int)(sum % 1000), times->name, count);
+}
+
+static void
 stat_print_line(struct buf *out, const struct stat_metric *metric,
     int64_t value)
 {
@@ -112,6 +158,7 @@ void
 stat_print(struct buf *out)
 {
 	struct stat_metric **sorted;
+	struct stat_times *times;
 	size_t count, i;
 	int64_t value = 0;
 
@@ -127,4 +174,7 @@ stat_print(struct buf *out)
 		value = 0;
 	}
 	free(sorted);
+	for (times = atomic_load(&stat_all_times); times != NULL;
+	     times = times->next)
+		stat_print_times(out, times);
 }

@@ -44,6 +44,26 @@ struct stat_metric {
 		name, help, labels, STAT_KIND_GAUGE, 0, 0, NULL \
 	}
 
+/* How long something took: at most 10 ms, 100 ms, 1 s, 10 s, 60 s, or more;
+ * shown in seconds, as a histogram. */
+#define STAT_BUCKETS 6
+
+struct stat_times {
+	const char *name;
+	const char *help;
+	_Atomic int64_t counts[STAT_BUCKETS];
+	_Atomic int64_t sum_ms;
+	_Atomic int registered;
+	struct stat_times *next;
+};
+
+#define STAT_TIMES(name, help)                \
+	{                                     \
+		name, help, { 0 }, 0, 0, NULL \
+	}
+
+void stat_took(struct stat_times *times, int64_t ms);
+
 void stat_add(struct stat_metric *metric, int64_t n);
 void stat_set(struct stat_metric *metric, int64_t value);
 int64_t stat_get(struct stat_metric *metric);

@@ -42,6 +42,32 @@ TEST(prints_each_name_once_and_nothing_unused)
 	buf_clear(&out);
 }
 
+static struct stat_times stat_hold = STAT_TIMES("waft_d_seconds", "D.");
+
+TEST(counts_times_in_buckets_each_with_those_below)
+{
+	static const int64_t took[] = { 0, 10, 11, 1000, 1001, 60000, 60001,
+		999999 };
+	struct buf out;
+
+	for (size_t i = 0; i < ARRAY_LEN(took); i++)
+		stat_took(&stat_hold, took[i]);
+	buf_init(&out, 0);
+	stat_print(&out);
+	assert_non_null(strstr(out.data,
+	    "# HELP waft_d_seconds D.\n"
+	    "# TYPE waft_d_seconds histogram\n"
+	    "waft_d_seconds_bucket{le=\"0.01\"} 2\n"
+	    "waft_d_seconds_bucket{le=\"0.1\"} 3\n"
+	    "waft_d_seconds_bucket{le=\"1\"} 4\n"
+	    "waft_d_seconds_bucket{le=\"10\"} 5\n"
+	    "waft_d_seconds_bucket{le=\"60\"} 6\n"
+	    "waft_d_seconds_bucket{le=\"+Inf\"} 8\n"
+	    "waft_d_seconds_sum 1122.022\n"
+	    "waft_d_seconds_count 8\n"));
+	buf_clear(&out);
+}
+
 #define STAT_THREADS 4
 #define STAT_EACH    64
 
@@ -95,6 +121,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(prints_each_name_once_and_nothing_unused),
+		cmocka_unit_test(counts_times_in_buckets_each_with_those_below),
 		cmocka_unit_test(
 		    threads_that_meet_at_the_first_use_register_once),
 	};
