@@ -28,7 +28,7 @@ close_readers(void **state UNUSED)
 static struct stanza *
 parse(const char *text)
 {
-	struct xml_error error = { ERR_OK, NULL, 0, 0 };
+	struct xml_error error = { 0 };
 	struct stanza *stanza;
 
 	if (stanza_parse(reader, text, strlen(text), &stanza, &error) != ERR_OK)
@@ -66,7 +66,7 @@ assert_forms(const char *text, const char *link, const char *bosh)
 static void
 assert_refused(const char *text, size_t len, enum err err, int line, int column)
 {
-	struct xml_error error = { ERR_OK, NULL, 0, 0 };
+	struct xml_error error = { 0 };
 	struct stanza *stanza;
 
 	if (stanza_parse(reader, text, len, &stanza, &error) != err)
