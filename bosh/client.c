@@ -198,6 +198,7 @@ client_free(void *arg)
 		free(client->to);
 	free(client->jid);
 	free(client->grant);
+	sasl_clear(&client->sasl);
 	free(client);
 }
 

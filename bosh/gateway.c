@@ -8,6 +8,7 @@
 
 #include "bosh/client.h"
 #include "bosh/grant.h"
+#include "bosh/login.h"
 #include "bosh/position.h"
 #include "bosh/sender.h"
 #include "bosh/stream.h"
@@ -91,6 +92,7 @@ gateway_create(struct relay *relay, struct worker *worker, int index)
 	gateway->worker = worker;
 	gateway->loop = worker_loop(worker);
 	gateway->conf = relay->conf;
+	gateway->logins = logins_ref(relay->logins);
 	gateway->index = index;
 	gateway->reader = xml_reader_create(&limits);
 	gateway->ended = xcalloc(GATEWAY_ENDED_MAX, sizeof(gateway->ended[0]));
@@ -130,12 +132,14 @@ gateway_unref(struct gateway *gateway)
 	websockets_clear(&gateway->websockets);
 	xml_reader_free(gateway->reader);
 	free(gateway->ended);
+	logins_unref(gateway->logins);
 	event_free(gateway->moved_timer);
 	free(gateway);
 }
 
 void
-gateway_reload(struct gateway *gateway, const struct conf *conf)
+gateway_reload(struct gateway *gateway, const struct conf *conf,
+    struct logins *logins)
 {
 	struct client *client, *next;
 
@@ -143,9 +147,12 @@ gateway_reload(struct gateway *gateway, const struct conf *conf)
 		log_warn("bosh.reload", "domain=%s reason=%s",
 		    LOGQ(conf->bosh.domain),
 		    "\"a new domain needs a restart\"");
+		logins_unref(logins);
 		return;
 	}
 	gateway->conf = conf;
+	logins_unref(gateway->logins);
+	gateway->logins = logins;
 	MAP_FOREACH(client, next, gateway->clients)
 		grant_renew(client, conf);
 }

@@ -25,6 +25,7 @@
 struct client;
 struct event;
 struct gateway_ended;
+struct logins;
 struct sender;
 
 struct gateway {
@@ -32,6 +33,7 @@ struct gateway {
 	struct worker *worker;
 	struct loop *loop;
 	const struct conf *conf;
+	struct logins *logins; /* counted */
 	int index;
 	int refs; /* the program's and one of each client's */
 	struct xml_reader *reader;
@@ -56,8 +58,10 @@ struct gateway *gateway_create(struct relay *relay, struct worker *worker,
 /* The loop has stopped; gateway_end_all() came before.  What the store still
  * owes to clients that are over keeps the memory until the loop is freed. */
 void gateway_unref(struct gateway *gateway);
-/* A new configuration; one with another domain is not taken. */
-void gateway_reload(struct gateway *gateway, const struct conf *conf);
+/* A new configuration with its logins, whose reference it takes.  One with
+ * another domain is not used. */
+void gateway_reload(struct gateway *gateway, const struct conf *conf,
+    struct logins *logins);
 struct loop *gateway_loop(const struct gateway *gateway);
 
 /* A request that arrived at this worker, as text.  Valid for the call. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bosh/gateway.h"
+#include "bosh/login.h"
 #include "bosh/web.h"
 #include "common/base/json.h"
 #include "common/base/log.h"
@@ -26,6 +27,7 @@ static const char main_usage[] =
     "  --set A.B=C  overrides one option of it\n";
 
 struct program {
+	struct logins *logins; /* the newest */
 	struct relay *relay;
 	struct web **webs;
 	_Atomic int undrained;
@@ -38,7 +40,8 @@ struct program {
 struct main_post {
 	struct daemon *daemon;
 	const struct conf *conf;
-	struct tls *tls; /* counted; NULL: as before */
+	struct tls *tls;       /* counted; NULL: as before */
+	struct logins *logins; /* counted; at a reload */
 	int index;
 };
 
@@ -67,6 +70,8 @@ main_setup(struct daemon *daemon)
 {
 	const struct conf_bosh *conf = &daemon->conf->bosh;
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	struct program *program = daemon->arg;
+	int bad;
 
 	daemon->control_address = conf->control;
 	daemon->owner = daemon->conf->n_components > 0 ?
@@ -78,7 +83,8 @@ main_setup(struct daemon *daemon)
 	if (daemon->n_workers > WORKERS_MAX)
 		daemon->n_workers = WORKERS_MAX;
 	main_raise_descriptors(conf);
-	return 0;
+	program->logins = logins_create(daemon->conf, NULL, &bad);
+	return bad > 0 ? EX_CONFIG : 0;
 }
 
 /* All workers listen on one address; port 0 is chosen by the first of them. */
@@ -172,6 +178,7 @@ main_start(struct daemon *daemon)
 
 	program->relay =
 	    relay_create(daemon->conf, daemon->store, daemon->n_workers);
+	program->relay->logins = program->logins;
 	program->webs =
 	    xcalloc((size_t)daemon->n_workers, sizeof(program->webs[0]));
 	buf_init(&program->addresses, 0);
@@ -235,14 +242,16 @@ main_drain_worker(void *arg)
 }
 
 static void
-main_post(struct daemon *daemon, loop_fn *fn, struct tls *tls)
+main_post(struct daemon *daemon, loop_fn *fn, struct tls *tls,
+    struct logins *logins)
 {
 	struct main_post *post;
 
 	for (int i = 0; i < daemon->n_workers; i++) {
 		post = xmalloc(sizeof(*post));
 		*post = (struct main_post){ daemon, daemon->conf,
-			tls == NULL ? NULL : tls_ref(tls), i };
+			tls == NULL ? NULL : tls_ref(tls),
+			logins == NULL ? NULL : logins_ref(logins), i };
 		loop_post(worker_loop(daemon->workers[i]), fn, post);
 	}
 }
@@ -253,7 +262,7 @@ main_drain(struct daemon *daemon)
 	struct program *program = daemon->arg;
 
 	atomic_store(&program->undrained, daemon->n_workers);
-	main_post(daemon, main_drain_worker, NULL);
+	main_post(daemon, main_drain_worker, NULL, NULL);
 }
 
 static void
@@ -262,7 +271,8 @@ main_reload_worker(void *arg)
 	struct main_post *post = arg;
 	struct program *program = post->daemon->arg;
 
-	gateway_reload(program->relay->gateways[post->index], post->conf);
+	gateway_reload(program->relay->gateways[post->index], post->conf,
+	    post->logins);
 	if (post->tls != NULL)
 		web_set_tls(program->webs[post->index], post->tls);
 	tls_unref(post->tls);
@@ -273,12 +283,16 @@ static void
 main_reload(struct daemon *daemon)
 {
 	struct program *program = daemon->arg;
+	struct logins *old = program->logins;
 	struct tls *tls = NULL;
+	int bad;
 
+	program->logins = logins_create(daemon->conf, old, &bad);
+	logins_unref(old);
 	/* Bad ones are said, and the old ones stay. */
 	if (program->tls_addresses.len > 0)
 		tls = main_load_tls(daemon->conf);
-	main_post(daemon, main_reload_worker, tls);
+	main_post(daemon, main_reload_worker, tls, program->logins);
 	tls_unref(tls);
 }
 
@@ -318,6 +332,8 @@ main(int argc, char **argv)
 		.stop = main_stop,
 	};
 	struct program program = { 0 };
+	int status = daemon_main(argc, argv, &ops, &program);
 
-	return daemon_main(argc, argv, &ops, &program);
+	logins_unref(program.logins);
+	return status;
 }

@@ -22,6 +22,7 @@
 struct address;
 struct client;
 struct gateway;
+struct logins;
 struct name;
 struct relay;
 struct sender;
@@ -49,6 +50,7 @@ struct arrival {
 struct relay {
 	const struct conf *conf;
 	struct store *store;
+	struct logins *logins; /* for gateway_create(); borrowed */
 	int n_gateways;
 	struct gateway **gateways;
 	_Atomic int sessions;

@@ -1,63 +1,143 @@
 #include "bosh/sasl.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "bosh/scram.h"
 #include "common/base/crypto.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/xmpp/jid.h"
 
+#define SASL_NONCE 18 /* random bytes of ours */
+
+/* In the order in which they are offered. */
 enum mechanism {
 	MECHANISM_NONE,
-	MECHANISM_ANONYMOUS,
+	MECHANISM_SCRAM_SHA256,
+	MECHANISM_SCRAM_SHA1,
 	MECHANISM_PLAIN,
 	MECHANISM_OAUTHBEARER,
+	MECHANISM_ANONYMOUS,
 	MECHANISM_MAX
 };
 
-static const char *const mechanisms[MECHANISM_MAX] = { "", "ANONYMOUS", "PLAIN",
-	"OAUTHBEARER" };
+static const char *const mechanisms[MECHANISM_MAX] = { "", "SCRAM-SHA-256",
+	"SCRAM-SHA-1", "PLAIN", "OAUTHBEARER", "ANONYMOUS" };
+
+/* SCRAM between its two messages.  The login is of the configuration of that
+ * time; NULL, NULL for a stranger. */
+struct sasl_exchange {
+	struct scram *scram;
+	struct login login;
+};
 
 /* What one step works on. */
 struct sasl_call {
-	const struct conf *conf;
-	int64_t now_ms;
+	const struct sasl_env *env;
+	struct sasl *sasl;
 	struct slice message; /* decoded */
 	struct sasl_outcome *outcome;
 };
 
-static bool
-sasl_takes(const struct conf *conf, bool secure, enum mechanism mechanism)
+/* ---- mechanisms ------------------------------------------------------ */
+
+static enum mechanism
+sasl_mechanism_of(const char *name)
 {
-	return mechanism == MECHANISM_ANONYMOUS ? conf->bosh.anonymous : secure;
+	for (enum mechanism i = MECHANISM_NONE + 1; i < MECHANISM_MAX; i++)
+		if (name != NULL && strcmp(name, mechanisms[i]) == 0)
+			return i;
+	return MECHANISM_NONE;
+}
+
+static bool
+sasl_is_scram(enum mechanism mechanism)
+{
+	return mechanism == MECHANISM_SCRAM_SHA256 ||
+	    mechanism == MECHANISM_SCRAM_SHA1;
+}
+
+static enum crypto_hash
+sasl_hash(enum mechanism mechanism)
+{
+	return mechanism == MECHANISM_SCRAM_SHA1 ? CRYPTO_SHA1 : CRYPTO_SHA256;
+}
+
+static bool
+sasl_is_listed(const struct sasl_env *env, enum mechanism mechanism)
+{
+	const struct conf_strings *listed = &env->conf->bosh.mechanisms;
+
+	for (size_t i = 0; i < listed->count; i++)
+		if (strcmp(listed->list[i], mechanisms[mechanism]) == 0)
+			return true;
+	return listed->count == 0;
+}
+
+static bool
+sasl_takes(const struct sasl_env *env, enum mechanism mechanism)
+{
+	if (!sasl_is_listed(env, mechanism))
+		return false;
+	if (mechanism == MECHANISM_ANONYMOUS)
+		return env->conf->bosh.anonymous;
+	return env->secure || sasl_is_scram(mechanism);
 }
 
 /* Of what it takes, what can be of use.  stanza.js goes by its own list, not
  * by what it was given: offered a mechanism in vain, it fails with that. */
 static bool
-sasl_offers(const struct conf *conf, bool secure, enum mechanism mechanism)
+sasl_is_of_use(const struct sasl_env *env, enum mechanism mechanism)
 {
+	const struct conf *conf = env->conf;
 	bool has_jwt = false;
 
 	for (size_t i = 0; i < conf->n_tokens; i++)
 		has_jwt = has_jwt || conf->tokens[i].kind == TOKEN_JWT;
-	return sasl_takes(conf, secure, mechanism) &&
-	    (mechanism != MECHANISM_PLAIN || conf->n_tokens > 0) &&
-	    (mechanism != MECHANISM_OAUTHBEARER || has_jwt);
+	switch (mechanism) {
+	case MECHANISM_SCRAM_SHA256:
+	case MECHANISM_SCRAM_SHA1:
+		return !has_jwt &&
+		    logins_have(env->logins, sasl_hash(mechanism));
+	case MECHANISM_PLAIN:
+		return conf->n_tokens > 0 || conf->n_users > 0;
+	case MECHANISM_OAUTHBEARER:
+		return has_jwt;
+	default:
+		return true;
+	}
+}
+
+static void
+sasl_add_mechanism(const struct sasl_env *env, enum mechanism mechanism,
+    struct buf *out)
+{
+	if (!sasl_takes(env, mechanism))
+		return;
+	buf_adds(out, "<mechanism>");
+	buf_adds(out, mechanisms[mechanism]);
+	buf_adds(out, "</mechanism>");
 }
 
 void
-sasl_mechanisms(const struct conf *conf, bool secure, struct buf *out)
+sasl_mechanisms(const struct sasl_env *env, struct buf *out)
 {
+	const struct conf_strings *listed = &env->conf->bosh.mechanisms;
+
 	buf_adds(out, "<mechanisms xmlns='" SASL_NS "'>");
-	for (enum mechanism i = MECHANISM_ANONYMOUS; i < MECHANISM_MAX; i++)
-		if (sasl_offers(conf, secure, i)) {
-			buf_adds(out, "<mechanism>");
-			buf_adds(out, mechanisms[i]);
-			buf_adds(out, "</mechanism>");
-		}
+	for (size_t i = 0; i < listed->count; i++)
+		sasl_add_mechanism(env, sasl_mechanism_of(listed->list[i]),
+		    out);
+	for (enum mechanism i = MECHANISM_NONE + 1;
+	     listed->count == 0 && i < MECHANISM_MAX; i++)
+		if (sasl_is_of_use(env, i))
+			sasl_add_mechanism(env, i, out);
 	buf_adds(out, "</mechanisms>");
 }
+
+/* ---- names and secrets ----------------------------------------------- */
 
 static enum sasl_result
 sasl_fail(struct sasl_call *call, const char *condition)
@@ -70,7 +150,7 @@ sasl_fail(struct sasl_call *call, const char *condition)
 static bool
 sasl_user(struct sasl_call *call, struct slice text)
 {
-	const char *domain = call->conf->bosh.domain, *why;
+	const char *domain = call->env->conf->bosh.domain, *why;
 	struct buf address;
 	struct jid jid;
 	bool ok;
@@ -93,16 +173,40 @@ sasl_user(struct sasl_call *call, struct slice text)
 	return ok;
 }
 
+static bool
+sasl_granted(const struct sasl_call *call)
+{
+	return !auth_is_over(&call->outcome->grant, call->env->now_ms);
+}
+
+static void
+sasl_grant(struct sasl_call *call, const struct login *login)
+{
+	memset(&call->outcome->grant, 0, sizeof(call->outcome->grant));
+	call->outcome->grant.user = login->user;
+	call->outcome->grant.token = login->token;
+}
+
+/* User NULL: whoever the secret is of. */
 static enum sasl_result
 sasl_secret(struct sasl_call *call, const char *user, const char *secret)
 {
+	const struct login *login = NULL;
 	const char *why;
 
-	if (auth_secret(call->conf, user, secret, call->now_ms,
-	        &call->outcome->grant, &why) != ERR_OK)
+	if (auth_secret(call->env->conf, user, secret, call->env->now_ms,
+	        &call->outcome->grant, &why) == ERR_OK)
+		return sasl_granted(call) ? SASL_SUCCESS :
+		                            sasl_fail(call, "not-authorized");
+	if (user != NULL)
+		login = logins_password(call->env->logins, user, secret);
+	if (login == NULL)
 		return sasl_fail(call, "not-authorized");
+	sasl_grant(call, login);
 	return SASL_SUCCESS;
 }
+
+/* ---- ANONYMOUS, PLAIN, OAUTHBEARER ------------------------------------ */
 
 static enum sasl_result
 sasl_anonymous(struct sasl_call *call)
@@ -155,7 +259,7 @@ sasl_plain(struct sasl_call *call)
 		memcpy(other, call->outcome->user, sizeof(other));
 	}
 	if (!sasl_user(call, authcid))
-		return sasl_fail(call, "not-authorized");
+		*call->outcome->user = '\0';
 	if (authzid.len > 0 && strcmp(other, call->outcome->user) != 0)
 		return sasl_fail(call, "invalid-authzid");
 	/* Decoded text is followed by a NUL (buf.h). */
@@ -215,6 +319,117 @@ sasl_oauthbearer(struct sasl_call *call)
 	                               sasl_fail(call, "not-authorized");
 }
 
+/* ---- SCRAM ----------------------------------------------------------- */
+
+void
+sasl_clear(struct sasl *sasl)
+{
+	if (sasl->exchange != NULL)
+		scram_free(sasl->exchange->scram);
+	free(sasl->exchange);
+	sasl->exchange = NULL;
+	sasl->waiting = MECHANISM_NONE;
+}
+
+static enum sasl_result
+sasl_scram_challenge(struct sasl_call *call, enum mechanism mechanism,
+    const struct scram_first *first, const char *name)
+{
+	enum crypto_hash hash = sasl_hash(mechanism);
+	unsigned char random[SASL_NONCE];
+	struct sasl_exchange *exchange = xcalloc(1, sizeof(*exchange));
+	const struct login *login;
+	struct auth_scram keys;
+	struct buf nonce;
+
+	login = logins_scram(call->env->logins, name, hash, &keys);
+	if (login != NULL)
+		exchange->login = *login;
+	crypto_random(random, sizeof(random));
+	buf_init(&nonce, 0);
+	text_base64(random, sizeof(random), &nonce);
+	exchange->scram = scram_create(hash, first, &keys, nonce.data);
+	explicit_bzero(&keys, sizeof(keys));
+	buf_clear(&nonce);
+	call->sasl->exchange = exchange;
+	call->sasl->waiting = (unsigned char)mechanism;
+	snprintf(call->outcome->text, sizeof(call->outcome->text), "%s",
+	    scram_challenge(exchange->scram));
+	return SASL_CHALLENGE;
+}
+
+/* One whose name cannot be goes through the same motions. */
+static enum sasl_result
+sasl_scram_first(struct sasl_call *call, enum mechanism mechanism)
+{
+	char authzid[SASL_USER_MAX + 1] = "";
+	struct scram_first first;
+	const char *name;
+
+	if (!scram_read_first(call->message, &first))
+		return sasl_fail(call, "malformed-request");
+	if (*first.authzid != '\0') {
+		if (!sasl_user(call,
+		        (struct slice){ first.authzid, strlen(first.authzid) }))
+			return sasl_fail(call, "invalid-authzid");
+		memcpy(authzid, call->outcome->user, sizeof(authzid));
+	}
+	name = call->outcome->user;
+	if (!sasl_user(call, (struct slice){ first.user, strlen(first.user) }))
+		name = first.user;
+	if (*authzid != '\0' && strcmp(authzid, name) != 0)
+		return sasl_fail(call, "invalid-authzid");
+	return sasl_scram_challenge(call, mechanism, &first, name);
+}
+
+static enum sasl_result
+sasl_scram_final(struct sasl_call *call)
+{
+	const struct sasl_exchange *exchange = call->sasl->exchange;
+	const struct login *login = &exchange->login;
+	struct sasl_outcome *outcome = call->outcome;
+	const char *name, *why;
+
+	switch (scram_finish(exchange->scram, call->message, outcome->text)) {
+	case SCRAM_MALFORMED:
+		return sasl_fail(call, "malformed-request");
+	case SCRAM_WRONG:
+		return sasl_fail(call, "not-authorized");
+	case SCRAM_OK:
+		break;
+	}
+	if (login->user == NULL && login->token == NULL)
+		return sasl_fail(call, "not-authorized");
+	name = login->user != NULL ? login->user->name : login->token->name;
+	sasl_grant(call, login);
+	/* The configuration may be another by now. */
+	if (auth_grant_renew(call->env->conf, call->env->now_ms,
+	        &outcome->grant, &why) != ERR_OK)
+		return sasl_fail(call, "not-authorized");
+	return sasl_user(call, (struct slice){ name, strlen(name) }) ?
+	    SASL_SUCCESS :
+	    sasl_fail(call, "not-authorized");
+}
+
+/* ---- one step -------------------------------------------------------- */
+
+static enum sasl_result
+sasl_handle(struct sasl_call *call, enum mechanism mechanism)
+{
+	switch (mechanism) {
+	case MECHANISM_ANONYMOUS:
+		return sasl_anonymous(call);
+	case MECHANISM_PLAIN:
+		return sasl_plain(call);
+	case MECHANISM_OAUTHBEARER:
+		return sasl_oauthbearer(call);
+	default:
+		return call->sasl->exchange == NULL ?
+		    sasl_scram_first(call, mechanism) :
+		    sasl_scram_final(call);
+	}
+}
+
 static enum sasl_result
 sasl_run(struct sasl_call *call, enum mechanism mechanism, const char *text,
     size_t len)
@@ -230,68 +445,51 @@ sasl_run(struct sasl_call *call, enum mechanism mechanism, const char *text,
 		return sasl_fail(call, "incorrect-encoding");
 	}
 	call->message = (struct slice){ message.data, message.len };
-	switch (mechanism) {
-	case MECHANISM_ANONYMOUS:
-		result = sasl_anonymous(call);
-		break;
-	case MECHANISM_PLAIN:
-		result = sasl_plain(call);
-		break;
-	default:
-		result = sasl_oauthbearer(call);
-	}
+	result = sasl_handle(call, mechanism);
 	if (message.data != NULL)
 		explicit_bzero(message.data, message.size);
 	buf_clear(&message);
 	return result;
 }
 
-static enum mechanism
-sasl_find(const struct conf *conf, bool secure, const char *name)
-{
-	for (enum mechanism i = MECHANISM_ANONYMOUS; i < MECHANISM_MAX; i++)
-		if (name != NULL && strcmp(name, mechanisms[i]) == 0 &&
-		    sasl_takes(conf, secure, i))
-			return i;
-	return MECHANISM_NONE;
-}
-
 /* Which mechanism the element is about; MECHANISM_NONE fills the failure. */
 static enum mechanism
-sasl_mechanism(struct sasl *sasl, struct sasl_call *call, bool secure,
-    const struct xml *element)
+sasl_mechanism(struct sasl_call *call, const struct xml *element)
 {
 	enum mechanism mechanism = MECHANISM_NONE;
 
 	if (xml_is(element, SASL_NS, "auth")) {
-		mechanism = sasl_find(call->conf, secure,
-		    xml_attr(element, "mechanism"));
-		if (mechanism == MECHANISM_NONE)
-			sasl_fail(call, "invalid-mechanism");
-	} else if (xml_is(element, SASL_NS, "response") &&
-	    sasl->waiting != MECHANISM_NONE)
-		mechanism = (enum mechanism)sasl->waiting;
-	else
-		sasl_fail(call,
-		    xml_is(element, SASL_NS, "abort") ? "aborted" :
-		                                        "malformed-request");
-	return mechanism;
+		sasl_clear(call->sasl);
+		mechanism = sasl_mechanism_of(xml_attr(element, "mechanism"));
+		if (mechanism != MECHANISM_NONE &&
+		    sasl_takes(call->env, mechanism))
+			return mechanism;
+		sasl_fail(call, "invalid-mechanism");
+		return MECHANISM_NONE;
+	}
+	if (xml_is(element, SASL_NS, "response") &&
+	    call->sasl->waiting != MECHANISM_NONE)
+		return (enum mechanism)call->sasl->waiting;
+	sasl_fail(call,
+	    xml_is(element, SASL_NS, "abort") ? "aborted" :
+	                                        "malformed-request");
+	return MECHANISM_NONE;
 }
 
 enum sasl_result
-sasl_step(struct sasl *sasl, const struct conf *conf, bool secure,
-    const struct xml *element, int64_t now_ms, struct sasl_outcome *outcome)
+sasl_step(struct sasl *sasl, const struct sasl_env *env,
+    const struct xml *element, struct sasl_outcome *outcome)
 {
-	struct sasl_call call = { .conf = conf,
-		.now_ms = now_ms,
+	struct sasl_call call = { .env = env,
+		.sasl = sasl,
 		.outcome = outcome };
 	enum sasl_result result = SASL_FAILURE;
 	enum mechanism mechanism;
 	struct buf text;
 
 	memset(outcome, 0, sizeof(*outcome));
+	mechanism = sasl_mechanism(&call, element);
 	buf_init(&text, 0);
-	mechanism = sasl_mechanism(sasl, &call, secure, element);
 	xml_text(element, &text);
 	if (mechanism != MECHANISM_NONE && sasl->waiting == MECHANISM_NONE &&
 	    mechanism != MECHANISM_ANONYMOUS && text.len == 0) {
@@ -299,11 +497,14 @@ sasl_step(struct sasl *sasl, const struct conf *conf, bool secure,
 		buf_clear(&text);
 		return SASL_CHALLENGE;
 	}
-	sasl->waiting = MECHANISM_NONE;
 	if (mechanism != MECHANISM_NONE)
 		result = sasl_run(&call, mechanism,
 		    text.data == NULL ? "" : text.data, text.len);
+	if (text.data != NULL)
+		explicit_bzero(text.data, text.size);
 	buf_clear(&text);
+	if (result != SASL_CHALLENGE)
+		sasl_clear(sasl);
 	if (result == SASL_FAILURE)
 		sasl->failures++;
 	return result;

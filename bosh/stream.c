@@ -41,15 +41,25 @@ stream_say(struct client *client, const char *text)
 	client_send(client, text, strlen(text));
 }
 
+static struct sasl_env
+stream_sasl_env(const struct client *client)
+{
+	return (struct sasl_env){ .conf = client->gateway->conf,
+		.logins = client->gateway->logins,
+		.secure = client->secure,
+		.now_ms = clock_wall_ms() };
+}
+
 void
 stream_features(struct client *client)
 {
+	struct sasl_env env = stream_sasl_env(client);
 	struct buf out;
 
 	buf_init(&out, 0);
 	buf_adds(&out, "<stream:features>");
 	if (client->state == CLIENT_NEW)
-		sasl_mechanisms(client->gateway->conf, client->secure, &out);
+		sasl_mechanisms(&env, &out);
 	else
 		buf_adds(&out,
 		    "<bind xmlns='" STREAM_NS_BIND "'/>"
@@ -125,6 +135,23 @@ stream_refuse(struct client *client, const struct xml *stanza, const char *type,
 
 /* ---- SASL ------------------------------------------------------------ */
 
+/* Of a challenge or a success, with its data. */
+static void
+stream_say_sasl(struct client *client, const char *name, const char *text)
+{
+	struct buf out;
+
+	buf_init(&out, 0);
+	buf_addf(&out, "<%s xmlns='" SASL_NS "'", name);
+	if (*text != '\0') {
+		buf_addc(&out, '>');
+		text_base64(text, strlen(text), &out);
+		buf_addf(&out, "</%s>", name);
+	} else
+		buf_adds(&out, "/>");
+	stream_send(client, &out);
+}
+
 static void
 stream_authenticated(struct client *client, const struct sasl_outcome *outcome)
 {
@@ -135,12 +162,14 @@ stream_authenticated(struct client *client, const struct sasl_outcome *outcome)
 		client->grant = xmalloc(sizeof(*client->grant));
 		*client->grant = outcome->grant;
 	}
-	stream_say(client, "<success xmlns='" SASL_NS "'/>");
+	sasl_clear(&client->sasl);
+	stream_say_sasl(client, "success", outcome->text);
 }
 
 static enum condition
 stream_sasl(struct client *client, const struct xml *element)
 {
+	struct sasl_env env = stream_sasl_env(client);
 	struct sasl_outcome outcome;
 	struct buf out;
 
@@ -150,10 +179,9 @@ stream_sasl(struct client *client, const struct xml *element)
 		    "</failure>");
 		return COND_NONE;
 	}
-	switch (sasl_step(&client->sasl, client->gateway->conf, client->secure,
-	    element, clock_wall_ms(), &outcome)) {
+	switch (sasl_step(&client->sasl, &env, element, &outcome)) {
 	case SASL_CHALLENGE:
-		stream_say(client, "<challenge xmlns='" SASL_NS "'/>");
+		stream_say_sasl(client, "challenge", outcome.text);
 		return COND_NONE;
 	case SASL_SUCCESS:
 		stream_authenticated(client, &outcome);

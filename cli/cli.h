@@ -36,7 +36,7 @@ struct verb {
 };
 
 extern const struct verb verb_run, verb_check, verb_publish, verb_subscribe,
-    verb_channels, verb_subscriptions, verb_token, verb_status;
+    verb_channels, verb_subscriptions, verb_token, verb_user, verb_status;
 
 /*
  * Getopt_long over the shared options and the verb's own (ending in a zero

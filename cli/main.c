@@ -16,6 +16,7 @@ static const struct verb *const verbs[] = {
 	&verb_channels,
 	&verb_subscriptions,
 	&verb_token,
+	&verb_user,
 	&verb_status,
 };
 

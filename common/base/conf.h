@@ -76,8 +76,9 @@ struct conf_bosh {
 	char *domain;
 	struct conf_strings former_domains; /* none */
 	char *control;
-	int workers;    /* 0: as many as processors */
-	bool anonymous; /* SASL ANONYMOUS offered; yes */
+	int workers;                    /* 0: as many as processors */
+	bool anonymous;                 /* SASL ANONYMOUS offered; yes */
+	struct conf_strings mechanisms; /* SASL; {}: what is of use */
 	bool
 	    assume_secure; /* PLAIN without TLS; default yes on loopback only */
 	int64_t max_wait_ms;           /* 59s */

@@ -24,6 +24,8 @@ static const char *const conf_notifies[] = { "auto", "raw", "event", NULL };
 static const char *const conf_auths[] = { "none", "token", NULL };
 static const char *const conf_bounces[] = { "suspend", "remove", "ignore",
 	NULL };
+static const char *const conf_mechanisms[] = { "SCRAM-SHA-256", "SCRAM-SHA-1",
+	"PLAIN", "OAUTHBEARER", "ANONYMOUS", NULL };
 static const char *const conf_kinds[] = { "static", "basic", "jwt", NULL };
 static const char *const conf_algs[] = { "HS256", "RS256", "ES256", "EdDSA",
 	NULL };
@@ -155,6 +157,10 @@ const struct conf_option conf_options[] = {
 	    "Threads that serve; 0 is one for each processor"),
 	BOSH_ROW(anonymous, "anonymous", CONF_BOOL, "yes", 0, 0, NULL,
 	    "Offer SASL ANONYMOUS"),
+	BOSH_ROW(mechanisms, "mechanisms", CONF_TEXTS, NULL,
+	    0, 0, conf_mechanisms,
+	    "SASL mechanisms to offer, in this order; {} is those that the "
+	    "users and tokens have a use for"),
 	BOSH_ROW(assume_secure, "assume-secure", CONF_BOOL, NULL, 0, 0, NULL,
 	    "Offer PLAIN although waft itself sees no TLS; default: yes if "
 	    "listen is on loopback alone"),

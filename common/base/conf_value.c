@@ -227,21 +227,17 @@ conf_value_bool(const struct conf_option *o, void *target, const char *text,
 }
 
 static bool
-conf_value_choice(const struct conf_option *o, void *target, const char *text,
+conf_value_find(const struct conf_option *o, const char *text, unsigned *index,
     struct buf *why)
 {
-	char *at = conf_place_text(o, target);
 	const char *near;
 	unsigned i;
 
 	for (i = 0; o->choices[i] != NULL; i++) {
-		if (strcmp(o->choices[i], text) != 0)
-			continue;
-		if (o->type == CONF_WORD)
-			*(char **)(void *)at = xstrdup(text);
-		else
-			*(unsigned *)(void *)at = i;
-		return true;
+		if (strcmp(o->choices[i], text) == 0) {
+			*index = i;
+			return true;
+		}
 	}
 	buf_addf(why, "\"%s\" is none of ", text);
 	for (i = 0; o->choices[i] != NULL; i++)
@@ -250,6 +246,22 @@ conf_value_choice(const struct conf_option *o, void *target, const char *text,
 	if (near != NULL)
 		buf_addf(why, " (did you mean \"%s\"?)", near);
 	return false;
+}
+
+static bool
+conf_value_choice(const struct conf_option *o, void *target, const char *text,
+    struct buf *why)
+{
+	char *at = conf_place_text(o, target);
+	unsigned i;
+
+	if (!conf_value_find(o, text, &i, why))
+		return false;
+	if (o->type == CONF_WORD)
+		*(char **)(void *)at = xstrdup(text);
+	else
+		*(unsigned *)(void *)at = i;
+	return true;
 }
 
 static bool
@@ -399,9 +411,13 @@ conf_value_list(const struct conf_option *o, void *target,
     const char *const *values, size_t n, struct buf *why)
 {
 	struct conf_strings *strings = (void *)conf_place_text(o, target);
+	unsigned choice;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
+		if (o->choices != NULL &&
+		    !conf_value_find(o, values[i], &choice, why))
+			return false;
 		if (o->type == CONF_ADDRESSES &&
 		    !conf_address_can_listen(values[i])) {
 			buf_addf(why,

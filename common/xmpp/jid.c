@@ -306,6 +306,26 @@ jid_domain_is(const struct jid *jid, const char *domain)
 	    memcmp(jid_domain_of(jid), domain, jid->domain_len) == 0;
 }
 
+/* ---- passwords ------------------------------------------------------- */
+
+static const struct jid_profile jid_password = { "", jid_ascii_resource,
+	JID_UNICODE(stringprep_saslprep), NULL };
+
+bool
+jid_saslprep(const char *text, size_t len, struct buf *out)
+{
+	char prepared[JID_PART_MAX + 1];
+	size_t prepared_len;
+
+	if (len == 0 ||
+	    jid_prepare(&jid_password, JID_LENIENT, (struct slice){ text, len },
+	        prepared, &prepared_len) != NULL)
+		return false;
+	buf_add(out, prepared, prepared_len);
+	explicit_bzero(prepared, sizeof prepared);
+	return true;
+}
+
 /* ---- XEP-0106 -------------------------------------------------------- */
 
 /* XEP-0106 §4.2: what nodeprep forbids, and the backslash. */

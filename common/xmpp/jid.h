@@ -36,6 +36,12 @@ void jid_to_bare(struct jid *jid);
 bool jid_domain_is(const struct jid *jid, const char *domain);
 
 /*
+ * A password prepared by SASLprep (RFC 4013), appended to out; here because
+ * libidn has one owner.  False when it is empty, or has what that forbids.
+ */
+bool jid_saslprep(const char *text, size_t len, struct buf *out);
+
+/*
  * The address a channel speaks from (DESIGN 8): `channel@domain` with the
  * channel escaped by XEP-0106, or `domain/CHANNEL` when nodeprep would change
  * the name or it has a space at an end.  A name that is no resource either

@@ -9,6 +9,7 @@
 
 #include "bosh/keys.h"
 #include "common/base/crypto.h"
+#include "tests/unit/scram_client.h"
 
 static const struct xml_limits limits = { 65536, 64, 64, 1000 };
 static struct xml_reader *reader;
@@ -20,11 +21,29 @@ static struct conf_token token = { .name = name,
 static struct conf conf = { .bosh = { .domain = domain, .anonymous = true },
 	.tokens = &token,
 	.n_tokens = 1 };
+static struct logins *logins;
+
+/* Of the configuration as it is now. */
+static struct sasl_env
+env(bool secure)
+{
+	struct logins *old = logins;
+	int bad;
+
+	logins = logins_create(&conf, old, &bad);
+	logins_unref(old);
+	assert_int_equal(bad, 0);
+	return (struct sasl_env){ .conf = &conf,
+		.logins = logins,
+		.secure = secure,
+		.now_ms = 1 };
+}
 
 static enum sasl_result
 step(struct sasl *sasl, bool secure, const char *element, const char *mechanism,
     const void *message, size_t len)
 {
+	const struct sasl_env with = env(secure);
 	struct xml_error error;
 	enum sasl_result result;
 	struct xml *root;
@@ -39,7 +58,7 @@ step(struct sasl *sasl, bool secure, const char *element, const char *mechanism,
 	assert_int_equal(xml_parse(reader, text.data, text.len, false, &root,
 	                     &error),
 	    0);
-	result = sasl_step(sasl, &conf, secure, root, 0, &outcome);
+	result = sasl_step(sasl, &with, root, &outcome);
 	xml_free(root);
 	buf_clear(&text);
 	return result;
@@ -158,8 +177,9 @@ can_be_aborted(void **state UNUSED)
 }
 
 static void
-takes_no_password_over_an_unsafe_way(void **state UNUSED)
+I7_takes_no_password_over_an_unsafe_way(void **state UNUSED)
 {
+	const struct sasl_env with = env(false);
 	struct buf out;
 
 	assert_int_equal(step(&(struct sasl){ 0 }, false, "auth", "PLAIN",
@@ -167,7 +187,7 @@ takes_no_password_over_an_unsafe_way(void **state UNUSED)
 	    SASL_FAILURE);
 	assert_string_equal(outcome.failure, "invalid-mechanism");
 	buf_init(&out, 0);
-	sasl_mechanisms(&conf, false, &out);
+	sasl_mechanisms(&with, &out);
 	assert_null(strstr(out.data, "PLAIN"));
 	assert_non_null(strstr(out.data, "ANONYMOUS"));
 	buf_clear(&out);
@@ -176,11 +196,12 @@ takes_no_password_over_an_unsafe_way(void **state UNUSED)
 static bool
 offers(const char *mechanism)
 {
+	const struct sasl_env with = env(true);
 	struct buf out;
 	bool found;
 
 	buf_init(&out, 0);
-	sasl_mechanisms(&conf, true, &out);
+	sasl_mechanisms(&with, &out);
 	found = strstr(out.data, mechanism) != NULL;
 	buf_clear(&out);
 	return found;
@@ -192,12 +213,150 @@ offers_what_some_token_can_use(void **state UNUSED)
 	conf.n_tokens = 0;
 	assert_true(offers("ANONYMOUS"));
 	assert_false(offers("PLAIN"));
+	assert_false(offers("SCRAM"));
 	conf.n_tokens = 1;
 	assert_true(offers("PLAIN"));
+	assert_true(offers("<mechanism>SCRAM-SHA-256</mechanism>"
+	                   "<mechanism>SCRAM-SHA-1</mechanism>"
+	                   "<mechanism>PLAIN</mechanism>"
+	                   "<mechanism>ANONYMOUS</mechanism>"));
 	assert_false(offers("OAUTHBEARER"));
 	token.kind = TOKEN_JWT;
 	assert_true(offers("OAUTHBEARER"));
+	assert_false(offers("SCRAM"));
 	token.kind = TOKEN_STATIC;
+}
+
+static void
+offers_what_the_configuration_lists(void **state UNUSED)
+{
+	char plain[] = "PLAIN", scram[] = "SCRAM-SHA-1";
+	char *list[] = { plain, scram };
+
+	conf.bosh.mechanisms.list = list;
+	conf.bosh.mechanisms.count = 2;
+	assert_true(offers("'><mechanism>PLAIN</mechanism>"
+	                   "<mechanism>SCRAM-SHA-1</mechanism></mechanisms>"));
+	assert_int_equal(AUTH("ANONYMOUS", ""), SASL_FAILURE);
+	assert_string_equal(outcome.failure, "invalid-mechanism");
+	assert_int_equal(AUTH("PLAIN", "\0alice\0wonder"), SASL_SUCCESS);
+	conf.bosh.mechanisms.count = 0;
+}
+
+/* ---- SCRAM ----------------------------------------------------------- */
+
+#define NONCE "fyko+d2lbbFgONRv9qkxdawL"
+
+static enum sasl_result
+scram(const char *mechanism, const char *gs2, const char *bare,
+    const char *password)
+{
+	struct sasl sasl = { 0 };
+	struct buf first, last, wanted;
+	enum sasl_result result;
+
+	buf_init(&first, 0);
+	buf_init(&last, 0);
+	buf_init(&wanted, 0);
+	buf_addf(&first, "%s%s", gs2, bare);
+	result = step(&sasl, false, "auth", mechanism, first.data, first.len);
+	if (result == SASL_CHALLENGE) {
+		scram_client_final(strcmp(mechanism, "SCRAM-SHA-1") == 0 ?
+		        CRYPTO_SHA1 :
+		        CRYPTO_SHA256,
+		    password, gs2, bare, outcome.text, &last, &wanted);
+		result =
+		    step(&sasl, false, "response", "", last.data, last.len);
+		if (result == SASL_SUCCESS)
+			assert_string_equal(outcome.text, wanted.data);
+	}
+	assert_null(sasl.exchange);
+	buf_clear(&first);
+	buf_clear(&last);
+	buf_clear(&wanted);
+	return result;
+}
+
+static void
+I7_takes_the_proof_of_the_right_password(void **state UNUSED)
+{
+	assert_int_equal(scram("SCRAM-SHA-256", "n,,", "n=alice,r=" NONCE,
+	                     "wonder"),
+	    SASL_SUCCESS);
+	assert_string_equal(outcome.user, "alice");
+	assert_ptr_equal(outcome.grant.token, &token);
+	assert_int_equal(scram("SCRAM-SHA-1", "y,a=alice,",
+	                     "n=ALICE@bosh.test,r=" NONCE, "wonder"),
+	    SASL_SUCCESS);
+	assert_string_equal(outcome.user, "alice");
+}
+
+static void
+I9_says_the_same_of_a_wrong_proof_and_of_a_stranger(void **state UNUSED)
+{
+	static const char *const names[] = { "n=alice,r=" NONCE,
+		"n=bob,r=" NONCE, "n=a b,r=" NONCE,
+		"n=alice@other.test,r=" NONCE };
+	struct sasl sasl = { 0 };
+	struct buf first;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		buf_init(&first, 0);
+		buf_addf(&first, "n,,%s", names[i]);
+		assert_int_equal(step(&sasl, true, "auth", "SCRAM-SHA-256",
+		                     first.data, first.len),
+		    SASL_CHALLENGE);
+		assert_int_equal(strlen(outcome.text),
+		    strlen("r=" NONCE ",s=,i=4096") + 24 + 24);
+		buf_clear(&first);
+		assert_int_equal(scram("SCRAM-SHA-256", "n,,", names[i],
+		                     "wrong"),
+		    SASL_FAILURE);
+		assert_string_equal(outcome.failure, "not-authorized");
+	}
+	sasl_clear(&sasl);
+}
+
+static void
+I7_refuses_channel_binding_and_another_s_name(void **state UNUSED)
+{
+	assert_int_equal(scram("SCRAM-SHA-1", "p=tls-unique,,",
+	                     "n=alice,r=" NONCE, "wonder"),
+	    SASL_FAILURE);
+	assert_string_equal(outcome.failure, "malformed-request");
+	assert_int_equal(scram("SCRAM-SHA-1", "n,a=bob,", "n=alice,r=" NONCE,
+	                     "wonder"),
+	    SASL_FAILURE);
+	assert_string_equal(outcome.failure, "invalid-authzid");
+	assert_int_equal(AUTH("SCRAM-SHA-256-PLUS", "n,,n=alice,r=x"),
+	    SASL_FAILURE);
+	assert_string_equal(outcome.failure, "invalid-mechanism");
+}
+
+static void
+I8_an_exchange_can_be_aborted_and_begun_anew(void **state UNUSED)
+{
+	static const char first[] = "n,,n=alice,r=" NONCE;
+	struct sasl sasl = { 0 };
+
+	assert_int_equal(step(&sasl, true, "auth", "SCRAM-SHA-1", NULL, 0),
+	    SASL_CHALLENGE);
+	assert_string_equal(outcome.text, "");
+	assert_int_equal(step(&sasl, true, "response", "", first,
+	                     sizeof(first) - 1),
+	    SASL_CHALLENGE);
+	assert_int_equal(step(&sasl, true, "abort", "", NULL, 0), SASL_FAILURE);
+	assert_string_equal(outcome.failure, "aborted");
+	assert_int_equal(step(&sasl, true, "response", "", "x", 1),
+	    SASL_FAILURE);
+	assert_string_equal(outcome.failure, "malformed-request");
+	assert_int_equal(step(&sasl, true, "auth", "SCRAM-SHA-1", first,
+	                     sizeof(first) - 1),
+	    SASL_CHALLENGE);
+	assert_int_equal(step(&sasl, true, "auth", "PLAIN", "\0alice\0wonder",
+	                     13),
+	    SASL_SUCCESS);
+	assert_null(sasl.exchange);
 }
 
 static void
@@ -205,6 +364,7 @@ refuses_bad_base64(void **state UNUSED)
 {
 	static const char text[] =
 	    "<auth xmlns='" SASL_NS "' mechanism='PLAIN'>a b</auth>";
+	const struct sasl_env with = env(true);
 	struct sasl sasl = { 0 };
 	struct xml_error error;
 	struct xml *root;
@@ -212,8 +372,7 @@ refuses_bad_base64(void **state UNUSED)
 	assert_int_equal(xml_parse(reader, text, sizeof(text) - 1, false, &root,
 	                     &error),
 	    0);
-	assert_int_equal(sasl_step(&sasl, &conf, true, root, 0, &outcome),
-	    SASL_FAILURE);
+	assert_int_equal(sasl_step(&sasl, &with, root, &outcome), SASL_FAILURE);
 	assert_string_equal(outcome.failure, "incorrect-encoding");
 	xml_free(root);
 }
@@ -268,6 +427,7 @@ setup(void **state UNUSED)
 static int
 teardown(void **state UNUSED)
 {
+	logins_unref(logins);
 	xml_reader_free(reader);
 	return 0;
 }
@@ -285,8 +445,14 @@ main(void)
 		cmocka_unit_test(takes_a_bearer),
 		cmocka_unit_test(asks_for_the_response_when_there_is_none),
 		cmocka_unit_test(can_be_aborted),
-		cmocka_unit_test(takes_no_password_over_an_unsafe_way),
+		cmocka_unit_test(I7_takes_no_password_over_an_unsafe_way),
 		cmocka_unit_test(offers_what_some_token_can_use),
+		cmocka_unit_test(offers_what_the_configuration_lists),
+		cmocka_unit_test(I7_takes_the_proof_of_the_right_password),
+		cmocka_unit_test(
+		    I9_says_the_same_of_a_wrong_proof_and_of_a_stranger),
+		cmocka_unit_test(I7_refuses_channel_binding_and_another_s_name),
+		cmocka_unit_test(I8_an_exchange_can_be_aborted_and_begun_anew),
 		cmocka_unit_test(refuses_bad_base64),
 		cmocka_unit_test(test_F1_follows_a_chain_of_keys),
 	};
