@@ -290,7 +290,7 @@ main_reload(struct daemon *daemon)
 	program->logins = logins_create(daemon->conf, old, &bad);
 	logins_unref(old);
 	/* Bad ones are said, and the old ones stay. */
-	if (program->tls_addresses.len > 0)
+	if (program->tls_addresses.len > 0 && daemon->conf->n_certificates > 0)
 		tls = main_load_tls(daemon->conf);
 	main_post(daemon, main_reload_worker, tls, program->logins);
 	tls_unref(tls);

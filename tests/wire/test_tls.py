@@ -320,6 +320,22 @@ def test_big_answers_and_big_requests(gateway, authority):
     session.close()
 
 
+@pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
+def test_the_end_is_said_inside_tls(sections, authority, version):
+    """Else nobody could tell an end from a cut (RFC 8446 §6.1): behind an answer
+    that closes, and where a connection was idle for too long."""
+    with Gateway(TLS, sections + "http { idle-timeout = 1s }") as running:
+        plain = socket.create_connection(("127.0.0.1", running.tls_port), 10)
+        context = authority.client()
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+        tls = context.wrap_socket(plain, server_hostname="first.test",
+                                  suppress_ragged_eofs=False)
+        tls.sendall(f"GET /http-bind {version}\r\nHost: x\r\n\r\n".encode())
+        while tls.recv(65536):
+            pass
+        tls.close()
+
+
 def test_pipelined_requests_are_answered_in_order(gateway, authority):
     conn = Conn(gateway.tls_port, authority.client(), "first.test")
     request = (f"POST /http-bind HTTP/1.1\r\nHost: x\r\nContent-Length: %d"
