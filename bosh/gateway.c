@@ -153,6 +153,7 @@ gateway_reload(struct gateway *gateway, const struct conf *conf,
 	gateway->conf = conf;
 	logins_unref(gateway->logins);
 	gateway->logins = logins;
+	service_reload(gateway->service, conf);
 	MAP_FOREACH(client, next, gateway->clients)
 		grant_renew(client, conf);
 }

@@ -552,6 +552,7 @@ void
 domain_reload(struct domain *domain, const struct conf *conf)
 {
 	notify_reload(domain->notify, conf);
+	inbound_reload(domain->inbound, conf);
 }
 
 bool

@@ -440,3 +440,9 @@ inbound_close(struct inbound *inbound)
 	inbound->arg = NULL;
 	inbound_unref(inbound);
 }
+
+void
+inbound_reload(struct inbound *inbound, const struct conf *conf)
+{
+	service_reload(inbound->service, conf);
+}

@@ -31,6 +31,7 @@ struct inbound_opts {
 struct inbound *inbound_create(const struct inbound_opts *opts);
 /* Nothing is sent after it. */
 void inbound_close(struct inbound *inbound);
+void inbound_reload(struct inbound *inbound, const struct conf *conf);
 void inbound_stanza(struct inbound *inbound, const struct xml *stanza);
 
 #endif

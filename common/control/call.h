@@ -83,6 +83,7 @@ void call_time(int64_t wall_ms, json_t *object, const char *key);
 /* The handlers; arg is the struct call of the request, on the stack. */
 route_fn publish_items, publish_channel, publish_realm, publish_realm_channel;
 route_fn channels_list, channel_show, channel_put, channel_delete;
+route_fn node_show, node_put;
 route_fn items_show;
 route_fn subscriptions_list, subscription_add, subscription_remove;
 route_fn health_root, health_live, health_ready, health_metrics, health_status;

@@ -16,6 +16,8 @@ static const struct route control_routes[] = {
 	{ HTTP_GET, "/channels/*/", channel_show },
 	{ HTTP_PUT, "/channels/*/", channel_put },
 	{ HTTP_DELETE, "/channels/*/", channel_delete },
+	{ HTTP_GET, "/channels/*/node/", node_show },
+	{ HTTP_PUT, "/channels/*/node/", node_put },
 	{ HTTP_GET, "/channels/*/items/", items_show },
 	{ HTTP_GET, "/channels/*/subscriptions/", subscriptions_list },
 	{ HTTP_POST, "/channels/*/subscriptions/", subscription_add },

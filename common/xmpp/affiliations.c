@@ -8,6 +8,8 @@
 #include "common/xmpp/subscribers.h"
 
 #define AFFILIATIONS_PAGE 100
+/* Pages looked at for one answer: nodes beyond them are asked for by name. */
+#define AFFILIATIONS_PAGES_MAX 100
 
 static const struct ask_error affiliations_ownerless = { "modify",
 	"not-acceptable", NULL, NULL };
@@ -17,7 +19,8 @@ static const struct ask_error affiliations_too_many = { "wait",
 struct affiliations_work {
 	struct rsm rsm;
 	size_t count; /* listed so far */
-	char *last;   /* the last name looked at; then of those listed */
+	int pages;
+	char *last; /* the last name looked at; then of those listed */
 	char *first_listed, *last_listed;
 	struct buf list;
 };
@@ -111,7 +114,8 @@ affiliations_page_cb(enum err err, const struct channel_info *channels,
 	}
 	if (work->count == work->rsm.max && i < count)
 		affiliations_send(ask, true);
-	else if (count < AFFILIATIONS_PAGE || work->rsm.max == 0)
+	else if (count < AFFILIATIONS_PAGE || work->rsm.max == 0 ||
+	    ++work->pages == AFFILIATIONS_PAGES_MAX)
 		affiliations_send(ask, false);
 	else
 		affiliations_page(ask);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/crypto.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/xmpp/access.h"
@@ -49,10 +50,14 @@ configure_stored_cb(enum err err, const struct append_result *results,
 	/* Somebody else was faster. */
 	if (err == ERR_OK && results[0].duplicate)
 		err = ask->known ? ERR_BUSY : ERR_CONFLICT;
-	if (err != ERR_OK)
+	if (err != ERR_OK) {
 		ask_fail(ask, err);
-	else
-		ask->allowed(ask);
+		return;
+	}
+	log_info("xmpp.node", "channel=%s jid=%s %s=yes", LOGQ(ask->channel),
+	    log_quote(ask->from.full, strlen(ask->from.full)),
+	    ask->known ? "configured" : "created");
+	ask->allowed(ask);
 }
 
 static void

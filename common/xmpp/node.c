@@ -44,9 +44,7 @@ node_free(struct node *node)
 {
 	if (node == NULL)
 		return;
-	for (size_t i = 0; i < node->n_members; i++)
-		free(node->members[i].jid);
-	free(node->members);
+	node_clear_affiliations(node);
 	free(node->title);
 	free(node->description);
 	free(node->type);
@@ -187,6 +185,16 @@ node_affiliate(struct node *node, const struct jid *jid,
 		free(member->jid);
 		*member = node->members[--node->n_members];
 	}
+}
+
+void
+node_clear_affiliations(struct node *node)
+{
+	for (size_t i = 0; i < node->n_members; i++)
+		free(node->members[i].jid);
+	free(node->members);
+	node->members = NULL;
+	node->n_members = 0;
 }
 
 bool

@@ -80,6 +80,7 @@ enum node_affiliation node_affiliation(const struct node *node,
 /* NODE_NONE takes it out. */
 void node_affiliate(struct node *node, const struct jid *jid,
     enum node_affiliation affiliation);
+void node_clear_affiliations(struct node *node);
 bool node_has_owner(const struct node *node);
 /* Index of a word in one of the lists above; -1: not there. */
 int node_word(const char *const *words, const char *word);

@@ -113,6 +113,12 @@ service_stanza(struct service *service, void *peer, const struct jid *from,
 	return true;
 }
 
+void
+service_reload(struct service *service, const struct conf *conf)
+{
+	service->conf = conf;
+}
+
 struct service *
 service_create(const struct service_opts *opts)
 {

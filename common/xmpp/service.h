@@ -78,6 +78,8 @@ struct service_opts {
 
 struct service *service_create(const struct service_opts *opts);
 void service_free(struct service *service);
+/* A new configuration holds from now on; the old one stays valid. */
+void service_reload(struct service *service, const struct conf *conf);
 
 /*
  * Takes one stanza (message, presence or iq, in any of jabber:client and

@@ -146,8 +146,13 @@ subscribers_owner_of(const struct ask *ask, const char *jid)
 	const struct conf *conf = ask->service->conf;
 	const char *at = strchr(jid, '@');
 	const char *domain = at == NULL ? jid : at + 1;
-	size_t len = strcspn(domain, "/");
+	size_t i, len = strcspn(domain, "/");
 
+	/* What we send ourselves would come back. */
+	for (i = 0; i < conf->n_components; i++)
+		if (strlen(conf->components[i].domain) == len &&
+		    memcmp(domain, conf->components[i].domain, len) == 0)
+			return NULL;
 	if (conf->bosh.domain != NULL && strlen(conf->bosh.domain) == len &&
 	    memcmp(domain, conf->bosh.domain, len) == 0)
 		return conf->bosh.domain;
