@@ -101,7 +101,7 @@ class Page:
         self.wait_silent()
 
     def wait_silent(self):
-        wait_until(lambda: self.waft.bosh.metric("waft_bosh_waiting") == 0, 10,
+        wait_until(lambda: self.waft.bosh.metric("waft_bosh_waiting") == 0, 30,
                    "no request is held")
 
     def run(self, script, *arguments):
@@ -112,7 +112,7 @@ class Page:
         return self.driver.execute_async_script(script, *arguments)
 
     def wait_status(self, wanted):
-        wait_until(lambda: self.run("return status") == wanted, 10,
+        wait_until(lambda: self.run("return status") == wanted, 30,
                    f"status {wanted}")
 
     def connect(self, jid=BOSH_DOMAIN, password=None):
@@ -135,7 +135,7 @@ class Page:
 
     def wait_all(self):
         """Everything published came once, in order."""
-        wait_until(lambda: self.run("return got.length") >= self.sent, 20,
+        wait_until(lambda: self.run("return got.length") >= self.sent, 60,
                    f"{self.sent} items")
         assert self.run("return got") == list(range(self.sent))
         assert self.run("return errors") == []
@@ -220,7 +220,7 @@ def test_disconnect_ends_the_session_and_it_can_connect_anew(page):
     page.run("connection.disconnect()")
     page.wait_status("DISCONNECTED")
     wait_until(lambda: page.waft.bosh.metric(f"waft_{page.transport}_sessions") == 0,
-               5, "it ended")
+               30, "it ended")
     page.run("connection.reset()")
     page.run("connection.connect(arguments[0], null, changed)", BOSH_DOMAIN)
     page.wait_status("CONNECTED")
