@@ -254,6 +254,35 @@ ask_subscribe(struct ask *ask, const struct jid *jid, service_sub_fn *done)
 	ask_look(ask, ask_subscribe_looked);
 }
 
+static void
+ask_unsubscribe_cb(enum err err UNUSED, const struct subscription *subs UNUSED,
+    size_t count UNUSED, void *arg)
+{
+	struct ask *ask = arg;
+
+	if (!ask_is_late(ask))
+		ask->service->ops->unsubscribe(ask->peer, &ask->jid,
+		    ask->channel, ask->subscribed, ask);
+}
+
+static void
+ask_unsubscribe_looked(struct ask *ask)
+{
+	struct jid bare = ask->jid;
+
+	jid_to_bare(&bare);
+	ask->service->ops->subscriptions(ask->peer, &bare, NULL,
+	    ask_unsubscribe_cb, ask);
+}
+
+void
+ask_unsubscribe(struct ask *ask, const struct jid *jid, service_sub_fn *done)
+{
+	ask->jid = *jid;
+	ask->subscribed = done;
+	ask_look(ask, ask_unsubscribe_looked);
+}
+
 /* ---- answers --------------------------------------------------------- */
 
 static void

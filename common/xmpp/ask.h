@@ -77,6 +77,10 @@ void ask_find(struct ask *ask, void (*found)(struct ask *ask));
  * the peer says, and the ask as its arg.  The subscription may be pending. */
 void ask_subscribe(struct ask *ask, const struct jid *jid,
     service_sub_fn *done);
+/* Ends one.  It takes the same steps, so that of two asks in one breath the
+ * first takes effect first (RFC 6120 §10.1). */
+void ask_unsubscribe(struct ask *ask, const struct jid *jid,
+    service_sub_fn *done);
 /* True, and the ask is gone, when its service is. */
 bool ask_is_late(struct ask *ask);
 

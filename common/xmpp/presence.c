@@ -71,8 +71,7 @@ presence_request(struct ask *ask, const char *type)
 		ops->subscriptions(ask->peer, &bare, ask->channel,
 		    presence_probed_cb, ask);
 	else if (strcmp(type, "unsubscribe") == 0)
-		ops->unsubscribe(ask->peer, &bare, ask->channel,
-		    presence_unsubscribed_cb, ask);
+		ask_unsubscribe(ask, &bare, presence_unsubscribed_cb);
 	else {
 		ask->by_presence = true;
 		ask_subscribe(ask, &bare, presence_subscribed_cb);

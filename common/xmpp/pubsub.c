@@ -132,8 +132,7 @@ pubsub_unsubscribe(struct ask *ask, const struct xml *verb)
 	struct jid jid;
 
 	if (pubsub_node(ask, verb) && pubsub_jid(ask, verb, &jid, true))
-		ask->service->ops->unsubscribe(ask->peer, &jid, ask->channel,
-		    pubsub_unsubscribed_cb, ask);
+		ask_unsubscribe(ask, &jid, pubsub_unsubscribed_cb);
 }
 
 static void

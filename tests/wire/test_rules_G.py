@@ -1,5 +1,6 @@
 """BOSH rules, section G: rids, order, repeats, acknowledgements (tests/rules/bosh.txt)."""
 
+import re
 import socket
 import struct
 import threading
@@ -64,6 +65,18 @@ def test_G1_effects_are_in_order_too(gateway, session):
     answers = session.hear("id='unsubscribe'", 0, 1)
     assert answers.index("id='subscribe'") < answers.index("id='unsubscribe'")
     assert "type='error'" not in answers
+
+
+def test_G1_stanzas_of_one_body_take_effect_in_their_order(gateway, session):
+    def pres(kind):
+        return f"<presence type='{kind}' to='g1b@{DOMAIN}'/>"
+    session.send(pres("subscribe") + pres("unsubscribe") + pres("subscribe")
+                 + pres("unsubscribe"))
+    answers = session.receive().body
+    while answers.count("'unsubscribed'") < 2:
+        answers += session.call().body
+    kinds = re.findall(r"type='((?:un)?subscribed)'", answers)
+    assert kinds == ["subscribed", "unsubscribed"] * 2
 
 
 @pytest.mark.parametrize("ahead, attrs, fits", [
