@@ -7,6 +7,7 @@
 #include "bosh/body.h"
 #include "bosh/files.h"
 #include "bosh/framing.h"
+#include "bosh/hostmeta.h"
 #include "bosh/sender.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
@@ -307,6 +308,8 @@ web_handle(struct exchange *exchange, void *arg)
 		web_bosh(web, exchange);
 	else if (slice_is(exchange_head(exchange)->path, "/ws"))
 		web_websocket(web, exchange);
+	else if (hostmeta_is_path(exchange_head(exchange)->path))
+		hostmeta_serve(exchange, web->gateway->conf->bosh.public_url);
 	else
 		route_dispatch(web_routes,
 		    web->conf->bosh.demo ? ARRAY_LEN(web_routes) : 0, exchange,

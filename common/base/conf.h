@@ -78,6 +78,7 @@ struct conf_bosh {
 	char *control;
 	int workers;                    /* 0: as many as processors */
 	bool anonymous;                 /* SASL ANONYMOUS offered; yes */
+	char *public_url;               /* for XEP-0156; NULL: not told */
 	struct conf_strings mechanisms; /* SASL; {}: what is of use */
 	bool
 	    assume_secure; /* PLAIN without TLS; default yes on loopback only */

@@ -194,6 +194,13 @@ conf_check_bosh(struct conf_loader *l)
 	if (b->secure_uri != NULL && strncmp(b->secure_uri, "https://", 8) != 0)
 		conf_fault(l, conf_check_at(l, "bosh", 0, "secure-uri"),
 		    "secure-uri: must begin with https://");
+	if (b->public_url != NULL &&
+	    (strncmp(b->public_url, "https://", 8) != 0 ||
+	        b->public_url[8] == '\0' || b->public_url[8] == '/' ||
+	        strpbrk(b->public_url, "?#\"'<> ") != NULL))
+		conf_fault(l, conf_check_at(l, "bosh", 0, "public-url"),
+		    "public-url: must be https://HOST, with a port or a path "
+		    "before /http-bind where there is one");
 	for (i = 0; i < b->trusted_proxies.count; i++) {
 		text = b->trusted_proxies.list[i];
 		if (!network_parse(text, strlen(text), &network))

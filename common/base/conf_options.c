@@ -157,6 +157,9 @@ const struct conf_option conf_options[] = {
 	    "Threads that serve; 0 is one for each processor"),
 	BOSH_ROW(anonymous, "anonymous", CONF_BOOL, "yes", 0, 0, NULL,
 	    "Offer SASL ANONYMOUS"),
+	BOSH_ROW(public_url, "public-url", CONF_TEXT, NULL, 0, 0, NULL,
+	    "https://HOST where clients reach it, told at "
+	    "/.well-known/host-meta (XEP-0156)"),
 	BOSH_ROW(mechanisms, "mechanisms", CONF_TEXTS, NULL,
 	    0, 0, conf_mechanisms,
 	    "SASL mechanisms to offer, in this order; {} is those that the "
