@@ -263,6 +263,22 @@ def test_a_handshake_byte_by_byte(sections, authority):
         half.close()
 
 
+def test_a_request_in_one_packet_with_the_handshake_s_end(gateway, authority):
+    half = Half(gateway, authority)
+    half.socket.settimeout(10)
+    while True:
+        try:
+            half.tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            half.socket.sendall(half.outgoing.read())
+            half.incoming.write(half.socket.recv(65536))
+    half.tls.write(b"GET /http-bind HTTP/1.1\r\nHost: x\r\n\r\n")
+    half.socket.sendall(half.outgoing.read())
+    assert b"BOSH" in half.read()
+    half.close()
+
+
 def test_pending_handshakes_are_limited_and_the_oldest_goes(
         sections, authority):
     limits = "http { handshakes-max = 2 handshake-timeout = 60s }"
