@@ -27,7 +27,10 @@ presence_subscribed_cb(enum err err, const struct subscription *sub,
 	}
 	ask_presence(ask, "subscribed");
 	ask_presence(ask, NULL);
-	ask_done(ask);
+	if (existed)
+		ask_done(ask);
+	else
+		pubsub_last_item(ask);
 }
 
 /* Whether there was one to end or not, afterwards there is none. */

@@ -13,6 +13,8 @@ static const struct ask_error pubsub_node_required = { "modify", "bad-request",
 	"nodeid-required", NULL };
 static const struct ask_error pubsub_closed = { "cancel", "not-allowed",
 	"closed-node", NULL };
+static const struct ask_error pubsub_pending = { "auth", "not-authorized",
+	"pending-subscription", NULL };
 static const struct ask_error pubsub_too_many = { "wait", "policy-violation",
 	"too-many-subscriptions", NULL };
 static const struct ask_error pubsub_not_subscribed = { "cancel",
@@ -79,6 +81,8 @@ pubsub_subscribed_cb(enum err err, const struct subscription *sub, bool existed,
 		ask_error(ask, &pubsub_too_many);
 	} else if (err != ERR_OK) {
 		ask_fail(ask, err);
+	} else if (sub->state == SUB_PENDING && existed) {
+		ask_error(ask, &pubsub_pending);
 	} else {
 		buf_init(&out, 0);
 		buf_adds(&out, "<pubsub xmlns='" ASK_PUBSUB "'>");
@@ -86,9 +90,9 @@ pubsub_subscribed_cb(enum err err, const struct subscription *sub, bool existed,
 		buf_adds(&out, "</pubsub>");
 		ask_reply(ask, &out);
 		buf_clear(&out);
-		if (sub->state == SUB_PENDING && !existed)
+		if (sub->state == SUB_PENDING)
 			authorize_request(ask);
-		else if (sub->state == SUB_PENDING || existed)
+		else if (existed)
 			ask_done(ask);
 		else
 			pubsub_last_item(ask);

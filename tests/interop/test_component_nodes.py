@@ -62,7 +62,7 @@ def items(user, node):
     return [item["id"] for item in iq["pubsub"]["items"]]
 
 
-def test_c6_3_a_creator_makes_configures_and_deletes_a_node(alice, bob):
+def test_c5_2_a_creator_makes_configures_and_deletes_a_node(alice, bob):
     create(alice, "diary", title="Diary", access_model="open")
     assert refused(bob, lambda c: c["xep_0060"].create_node(SERVICE, "other")) == "forbidden"
     iq = alice.ask(lambda c: c["xep_0060"].get_node_config(SERVICE, "diary"))

@@ -38,7 +38,7 @@ def formats(waft, channel):
     return [item["formats"] for item in json.loads(text)["items"]]
 
 
-def test_c6_11_a_publish_reaches_subscribers_and_the_control_api(server, user, component):
+def test_c6_9_c6_11_a_publish_reaches_subscribers_and_the_control_api(server, user, component):
     waft = component(conf=OPEN)
     alice, bob = user("alice", plugins=PUBSUB), user("bob", plugins=PUBSUB)
     bob.ask(lambda c: c["xep_0060"].subscribe(SERVICE, "news"))
@@ -53,6 +53,8 @@ def test_c6_11_a_publish_reaches_subscribers_and_the_control_api(server, user, c
     bob.wait_for(lambda: events(bob)[1:] == [(made, "again")])
     iq = bob.ask(lambda c: c["xep_0060"].get_items(SERVICE, "news"))
     assert [item["id"] for item in iq["pubsub"]["items"]] == ["one", made]
+    ids = [message.get("id") for message in bob.messages]
+    assert all(ids) and len(set(ids)) == 2
 
 
 def test_c6_11_the_same_id_again_is_an_update(server, user, component):
@@ -73,6 +75,22 @@ def test_c6_11_without_leave_it_is_forbidden(server, user, component):
         alice.ask(lambda c: c["xep_0060"].publish(SERVICE, "news", payload=atom("x")))
     assert refused.value.condition == "forbidden"
     assert json.loads(waft.get("/channels/")[1])["channels"] == []
+
+
+def test_c6_8_the_class_says_whether_a_stanza_or_an_event_comes(server, user, component):
+    waft = component(conf='channels "raw*" { notify = raw }\n'
+                          'channels "event*" { notify = event }')
+    bob = user("bob", plugins=PUBSUB)
+    for channel in ("raw", "event", "auto"):
+        bob.ask(lambda c, channel=channel: c["xep_0060"].subscribe(SERVICE, channel))
+        status, text = waft.request("POST", "/publish/", {"items": [{
+            "channel": channel, "id": channel,
+            "formats": {"json-object": 1, "xmpp-stanza": {
+                "content": f"<message><body>{channel}</body></message>"}}}]})
+        assert status == 200, text
+    bob.wait_for(lambda: len(bob.messages) == 3)
+    assert sorted(filter(None, bob.bodies())) == ["auto", "raw"]
+    assert events(bob) == [("event", "1")]
 
 
 def test_a_page_publishes_to_a_user_of_the_xmpp_server(server, user):

@@ -13,7 +13,7 @@ def body(text):
     return f"<message type='chat'><body>{text}</body></message>"
 
 
-def test_subscribe_by_xep_0060(server, user, component):
+def test_c6_1_c6_4_c6_6_subscribe_by_xep_0060(server, user, component):
     waft, alice = component(), user("alice", plugins=PUBSUB)
     iq = alice.ask(lambda c: c["xep_0060"].subscribe(SERVICE, "news"))
     assert iq["pubsub"]["subscription"]["subscription"] == "subscribed"
@@ -30,7 +30,7 @@ def test_subscribe_by_xep_0060(server, user, component):
     assert waft.subscriptions("news") == []
 
 
-def test_a_second_subscribe_changes_nothing(server, user, component):
+def test_c6_3_a_second_subscribe_changes_nothing(server, user, component):
     waft, alice = component(), user("alice", plugins=PUBSUB)
     for _ in range(2):
         alice.ask(lambda c: c["xep_0060"].subscribe(SERVICE, "news"))
@@ -41,7 +41,7 @@ def test_a_second_subscribe_changes_nothing(server, user, component):
     assert alice.bodies() == ["one", "two"]
 
 
-def test_nobody_subscribes_another(server, user, component):
+def test_c6_1_nobody_subscribes_another(server, user, component):
     waft, alice = component(), user("alice", plugins=PUBSUB)
     with pytest.raises(IqError) as refused:
         alice.ask(lambda c: c["xep_0060"].subscribe(
@@ -50,7 +50,7 @@ def test_nobody_subscribes_another(server, user, component):
     assert waft.subscriptions("news") == []
 
 
-def test_a_class_may_forbid_it(server, user, component):
+def test_c6_2_a_class_may_forbid_it(server, user, component):
     waft = component(conf='channels "secret*" { subscribe = none }')
     alice = user("alice", plugins=PUBSUB)
     with pytest.raises(IqError):
@@ -58,7 +58,7 @@ def test_a_class_may_forbid_it(server, user, component):
     assert waft.subscriptions("secret-one") == []
 
 
-def test_disco_ping_and_version(server, user, component):
+def test_c5_1_c5_3_c5_4_disco_ping_and_version(server, user, component):
     component()
     alice = user("alice", plugins=PUBSUB)
     info = alice.ask(lambda c: c["xep_0030"].get_info(SERVICE))
@@ -69,7 +69,7 @@ def test_disco_ping_and_version(server, user, component):
     assert version["software_version"]["name"]
 
 
-def test_an_unknown_request_gets_one_error(server, user, component):
+def test_c5_21_an_unknown_request_gets_one_error(server, user, component):
     component()
     alice = user("alice")
     alice.send_raw(
@@ -78,7 +78,7 @@ def test_an_unknown_request_gets_one_error(server, user, component):
     assert alice.answers["q"].get("type") == "error"
 
 
-def test_subscribe_by_presence(server, user, component):
+def test_c7_1_subscribe_by_presence(server, user, component):
     waft, alice = component(), user("alice", plugins=PUBSUB)
     alice.send_presence(pto="news@push.localhost", ptype="subscribe")
     alice.wait_for(lambda: [

@@ -4,7 +4,7 @@
 
 /* ---- the service itself ---------------------------------------------- */
 
-TEST(answers_ping_and_version)
+TEST(c5_3_c5_4_answers_ping_and_version)
 {
 	assert_string_equal(GET("<ping xmlns='urn:xmpp:ping'/>"),
 	    HEAD("result") "/>");
@@ -27,7 +27,7 @@ TEST(writes_its_answers_in_the_peers_namespace)
 	    "' to='user@example.com'/>");
 }
 
-TEST(answers_each_request_once_and_nothing_else)
+TEST(c5_21_answers_each_request_once_and_nothing_else)
 {
 	static const char *const bodies[] = { "", "text", "<a/><b/>",
 		"<a xmlns='u'/>", "<query xmlns='jabber:iq:roster'/>",
@@ -71,7 +71,7 @@ TEST(answers_each_request_once_and_nothing_else)
 	assert_int_equal(peer.answers, 0);
 }
 
-TEST(refuses_what_it_does_not_know)
+TEST(c6_6_refuses_what_it_does_not_know)
 {
 	assert_string_equal(GET("<query xmlns='jabber:iq:roster'/>"),
 	    ERROR_OF("cancel", "service-unavailable", ""));
@@ -241,7 +241,7 @@ TEST(c5_1_lists_exactly_the_features_it_has)
 	}
 }
 
-TEST(knows_a_channel_by_its_node_and_by_its_address)
+TEST(c5_1_knows_a_channel_by_its_node_and_by_its_address)
 {
 	const char *answer;
 
@@ -291,7 +291,7 @@ TEST(knows_a_channel_that_is_only_listened_to)
 	    RESULT(VERB("<items node='n'></items>")));
 }
 
-TEST(lists_the_channels_that_the_asker_may_see)
+TEST(c5_1_lists_the_channels_that_the_asker_may_see)
 {
 	assert_string_equal(GET("<query xmlns='" ITEMS "'/>"),
 	    RESULT("<query xmlns='" ITEMS "'></query>"));
@@ -312,7 +312,7 @@ TEST(lists_the_channels_that_the_asker_may_see)
 	"<set xmlns='http://jabber.org/protocol/rsm'><first>" first \
 	"</first><last>" last "</last></set></query></iq>"
 
-TEST(pages_through_the_channels)
+TEST(c5_12_pages_through_the_channels)
 {
 	const char *answer;
 	char name[32];
@@ -352,18 +352,18 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		RULE(answers_ping_and_version),
+		RULE(c5_3_c5_4_answers_ping_and_version),
 		RULE(writes_its_answers_in_the_peers_namespace),
-		RULE(answers_each_request_once_and_nothing_else),
-		RULE(refuses_what_it_does_not_know),
+		RULE(c5_21_answers_each_request_once_and_nothing_else),
+		RULE(c6_6_refuses_what_it_does_not_know),
 		RULE(escapes_what_it_repeats),
 		RULE(leaves_nothing_behind_when_it_is_freed_before_the_answer),
 		RULE(makes_an_error_of_a_stanza),
 		RULE(c5_1_lists_exactly_the_features_it_has),
-		RULE(knows_a_channel_by_its_node_and_by_its_address),
+		RULE(c5_1_knows_a_channel_by_its_node_and_by_its_address),
 		RULE(knows_a_channel_that_is_only_listened_to),
-		RULE(lists_the_channels_that_the_asker_may_see),
-		RULE(pages_through_the_channels),
+		RULE(c5_1_lists_the_channels_that_the_asker_may_see),
+		RULE(c5_12_pages_through_the_channels),
 	};
 
 	return cmocka_run_group_tests_name("service", tests, NULL, NULL);

@@ -178,7 +178,7 @@ TEST(refuses_a_subscription_id_that_nobody_gave)
 	    ERROR_OF("modify", "not-acceptable", DETAIL("invalid-subid")));
 }
 
-TEST(pages_alike_however_many_reads_it_takes)
+TEST(c5_12_pages_alike_however_many_reads_it_takes)
 {
 	const char *answer;
 	char id[16];
@@ -215,7 +215,7 @@ main(void)
 		RULE(c5_12_pages_through_the_items_from_the_newest),
 		RULE(c5_12_knows_no_page_beside_an_item_that_is_not_there),
 		RULE(refuses_a_subscription_id_that_nobody_gave),
-		RULE(pages_alike_however_many_reads_it_takes),
+		RULE(c5_12_pages_alike_however_many_reads_it_takes),
 	};
 
 	return cmocka_run_group_tests_name("service_items", tests, NULL, NULL);

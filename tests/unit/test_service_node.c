@@ -40,7 +40,7 @@ other(const char *type, const char *body)
 
 /* ---- making ---------------------------------------------------------- */
 
-TEST(c6_3_creates_a_node_once_for_who_may)
+TEST(c5_2_creates_a_node_once_for_who_may)
 {
 	assert_string_equal(SET(VERB("<create node='own'/>")),
 	    ERROR_OF("cancel", "conflict", ""));
@@ -370,6 +370,7 @@ TEST(c6_2_has_owners_approve_where_the_node_wants_it)
 	    "subscription='pending'/>");
 	told = peer.told.data;
 	assert_has(told, "to='user@example.com'");
+	assert_int_equal(count_of(told, "<message "), 1);
 	assert_has(told, "<value>" PUBSUB "#subscribe_authorization</value>");
 	assert_has(told,
 	    "<field var='pubsub#subscriber_jid' type='jid-single' "
@@ -378,6 +379,10 @@ TEST(c6_2_has_owners_approve_where_the_node_wants_it)
 	    "<not-subscribed");
 	assert_has(GET(OWNER("<subscriptions node='own'/>")),
 	    "<subscription jid='other@example.net' subscription='pending'/>");
+	assert_has(other("set", SUBSCRIBE("other@example.net")),
+	    "<not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
+	    "<pending-subscription");
+	assert_int_equal(peer.told.len, 0);
 	asker = OTHER;
 	decide("true");
 	assert_int_equal(peer.told.len, 0);
@@ -488,7 +493,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		RULE(c6_3_creates_a_node_once_for_who_may),
+		RULE(c5_2_creates_a_node_once_for_who_may),
 		RULE(creates_an_instant_node_with_a_name_of_its_own),
 		RULE(creates_a_node_configured_or_not_at_all),
 		RULE(

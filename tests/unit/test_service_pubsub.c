@@ -6,7 +6,7 @@
 	"<subscription node='" node "' jid='" jid \
 	"' subscription='subscribed'/>"
 
-TEST(subscribes_to_a_name_that_was_never_used_and_says_the_same_again)
+TEST(c6_3_subscribes_to_a_name_that_was_never_used_and_says_the_same_again)
 {
 	static const char request[] =
 	    VERB("<subscribe node='a&amp;b' jid='User@example.com'/>");
@@ -19,7 +19,7 @@ TEST(subscribes_to_a_name_that_was_never_used_and_says_the_same_again)
 	assert_string_equal(peer.subs[0][1], "a&b");
 }
 
-TEST(subscribes_exactly_the_jid_that_was_named)
+TEST(c6_1_subscribes_exactly_the_jid_that_was_named)
 {
 	assert_string_equal(SET(VERB("<subscribe node='n' jid='" ASKER "'/>")),
 	    RESULT(VERB(SUBSCRIPTION("n", ASKER))));
@@ -30,7 +30,7 @@ TEST(subscribes_exactly_the_jid_that_was_named)
 	assert_int_equal(peer.n, 2);
 }
 
-TEST(subscribes_nobody_but_the_asker)
+TEST(c6_1_subscribes_nobody_but_the_asker)
 {
 	static const char wanted[] =
 	    ERROR_OF("modify", "bad-request", DETAIL("invalid-jid"));
@@ -50,7 +50,7 @@ TEST(subscribes_nobody_but_the_asker)
 	assert_int_equal(peer.n, 0);
 }
 
-TEST(says_why_it_does_not_subscribe)
+TEST(c6_2_says_why_it_does_not_subscribe)
 {
 	static const char request[] =
 	    VERB("<subscribe node='n' jid='user@example.com'/>");
@@ -94,7 +94,7 @@ TEST(subscribes_a_user_to_so_many_channels_and_no_more)
 	assert_int_equal(peer.n, 2);
 }
 
-TEST(unsubscribes_once)
+TEST(c6_4_unsubscribes_once)
 {
 	static const char request[] =
 	    VERB("<unsubscribe node='n' jid='user@example.com'/>");
@@ -106,7 +106,7 @@ TEST(unsubscribes_once)
 	    ERROR_OF("cancel", "unexpected-request", DETAIL("not-subscribed")));
 }
 
-TEST(lists_subscriptions_of_all_channels_or_of_one)
+TEST(c6_6_lists_subscriptions_of_all_channels_or_of_one)
 {
 	assert_string_equal(GET(VERB("<subscriptions/>")),
 	    RESULT(VERB("<subscriptions></subscriptions>")));
@@ -127,7 +127,7 @@ TEST(lists_subscriptions_of_all_channels_or_of_one)
 #define ANSWER(node, items) \
 	RESULT(VERB("<items node='" node "'>" items "</items>"))
 
-TEST(gives_the_newest_items_oldest_of_them_first)
+TEST(c6_7_gives_the_newest_items_oldest_of_them_first)
 {
 	assert_string_equal(GET(VERB("<items node='n'/>")),
 	    ERROR_OF("cancel", "item-not-found", ""));
@@ -145,7 +145,7 @@ TEST(gives_the_newest_items_oldest_of_them_first)
 	    ANSWER("n", ""));
 }
 
-TEST(gives_items_by_id)
+TEST(c6_7_gives_items_by_id)
 {
 	publish("n", "1", "json-object", "1");
 	publish("n", "2", "json-object", "2");
@@ -174,7 +174,7 @@ TEST(finds_an_item_by_id_behind_many)
 	    100);
 }
 
-TEST(forwards_a_raw_item_with_its_time)
+TEST(c6_7_forwards_a_raw_item_with_its_time)
 {
 	const char *answer;
 
@@ -227,7 +227,7 @@ TEST(leaves_out_the_oldest_when_an_answer_would_grow_too_long)
 #define FROM_N(type) \
 	"<presence" type " from='n@" DOMAIN "' to='user@example.com'/>"
 
-TEST(subscribes_and_unsubscribes_by_presence)
+TEST(c7_1_c7_3_subscribes_and_unsubscribes_by_presence)
 {
 	assert_string_equal(ask("n@" DOMAIN, "<presence type='subscribe'/>"),
 	    FROM_N(" type='subscribed'") FROM_N(""));
@@ -245,7 +245,7 @@ TEST(subscribes_and_unsubscribes_by_presence)
 	    FROM_N(" type='unsubscribed'"));
 }
 
-TEST(denies_presence_by_unsubscribed)
+TEST(c7_1_denies_presence_by_unsubscribed)
 {
 	peer.closed = true;
 	assert_string_equal(ask("n@" DOMAIN, "<presence type='subscribe'/>"),
@@ -266,21 +266,21 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RULE(
-		    subscribes_to_a_name_that_was_never_used_and_says_the_same_again),
-		RULE(subscribes_exactly_the_jid_that_was_named),
-		RULE(subscribes_nobody_but_the_asker),
-		RULE(says_why_it_does_not_subscribe),
+		    c6_3_subscribes_to_a_name_that_was_never_used_and_says_the_same_again),
+		RULE(c6_1_subscribes_exactly_the_jid_that_was_named),
+		RULE(c6_1_subscribes_nobody_but_the_asker),
+		RULE(c6_2_says_why_it_does_not_subscribe),
 		RULE(subscribes_a_user_to_so_many_channels_and_no_more),
-		RULE(unsubscribes_once),
-		RULE(lists_subscriptions_of_all_channels_or_of_one),
-		RULE(gives_the_newest_items_oldest_of_them_first),
-		RULE(gives_items_by_id),
+		RULE(c6_4_unsubscribes_once),
+		RULE(c6_6_lists_subscriptions_of_all_channels_or_of_one),
+		RULE(c6_7_gives_the_newest_items_oldest_of_them_first),
+		RULE(c6_7_gives_items_by_id),
 		RULE(finds_an_item_by_id_behind_many),
-		RULE(forwards_a_raw_item_with_its_time),
+		RULE(c6_7_forwards_a_raw_item_with_its_time),
 		RULE(leaves_out_items_that_have_nothing_for_xmpp),
 		RULE(leaves_out_the_oldest_when_an_answer_would_grow_too_long),
-		RULE(subscribes_and_unsubscribes_by_presence),
-		RULE(denies_presence_by_unsubscribed),
+		RULE(c7_1_c7_3_subscribes_and_unsubscribes_by_presence),
+		RULE(c7_1_denies_presence_by_unsubscribed),
 	};
 
 	return cmocka_run_group_tests_name("service_pubsub", tests, NULL, NULL);
