@@ -35,7 +35,7 @@ UNIT = $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all clean distclean tests unit check check-asan mutate rules fuzz \
+.PHONY: all clean distclean tests unit check check-asan mutate crash rules fuzz \
 	fuzz-programs fresh deps demo bench format format-check lint layers install asan
 
 all: $(BINS)
@@ -136,6 +136,13 @@ mutate:
 	    build-asan/tests/mutate
 	@MUTATE_REQUESTS=$(MUTATE_REQUESTS) /usr/bin/python3 tests/check.py \
 	    build-asan mutate
+
+# Kills and stops of waft-component, Prosody and ejabberd, CRASH_ROUNDS for each of
+# the two servers; `make check` makes six.  Takes five minutes.
+CRASH_ROUNDS ?= 50
+crash: tests
+	@CRASH_ROUNDS=$(CRASH_ROUNDS) WAFT_BUILD=$(B) /usr/bin/python3 -m pytest \
+	    -q -s -p no:cacheprovider tests/interop/test_component_crash.py
 
 # Every parser under libFuzzer, FUZZ_SECONDS each (FUZZ_OTHERS those that are not
 # the gateway's); what it finds new stays in build-fuzz/corpus, a crash in

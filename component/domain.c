@@ -309,7 +309,7 @@ domain_down(void *arg, enum link_end end)
 	}
 	before = position_newest(&domain->position)->seq;
 	position_rewind(&domain->position, loop_now_ms(domain->loop));
-	after = position_newest(&domain->position)->seq;
+	after = position_newest(&domain->position)->oldest;
 	stat_add(&domain_rewinds, 1);
 	log_info("component.rewind",
 	    "domain=%s unconfirmed=%llu from=%llu "

@@ -86,6 +86,7 @@ class User:
                        force_starttls=False)
         self.client = client
         await started
+        self.presences = []
         self.jid = client.boundjid.full
         # Only who has asked for the roster hears of subscriptions (RFC 6121 §2.2).
         await client.get_roster()
@@ -155,6 +156,11 @@ class User:
 
     def wait_for(self, condition, seconds=20, what="stanza"):
         return wait_until(condition, seconds, f"{self.bare}: {what}")
+
+    def is_available(self):
+        """The server has taken its presence: it sends it back."""
+        return any(each.get("from") == self.jid and each.get("type") is None
+                   for each in self.presences)
 
     def bodies(self, kind=None):
         return [
