@@ -453,7 +453,7 @@ framing_connect(struct gateway *gateway, struct exchange *exchange,
 	framing->login_by =
 	    loop_now_ms(gateway->loop) + gateway->conf->http.request_ms;
 	client_arm(client);
-	websocket_open(&framing->ws, &gateway->websockets, &framing_ops,
-	    exchange, headers);
+	websocket_init(&framing->ws, &gateway->websockets, &framing_ops);
+	websocket_open(&framing->ws, exchange, headers);
 	return true;
 }

@@ -308,6 +308,17 @@ reader_pong(struct websocket *ws, const uint8_t *data, size_t len)
 		ws->ops->pong(ws, number);
 }
 
+/* wslay takes one byte of the two of a code for none, and looks at the reason
+ * only where it comes in one piece. */
+static void
+reader_close(struct websocket_reader *reader, const uint8_t *data, size_t len)
+{
+	if (len == 1)
+		reader->fault = WEBSOCKET_PROTOCOL;
+	else if (len > 2 && !text_is_utf8((const char *)data + 2, len - 2))
+		reader->fault = WEBSOCKET_INVALID;
+}
+
 static void
 reader_message_cb(wslay_event_context_ptr wslay UNUSED,
     const struct wslay_event_on_msg_recv_arg *message, void *arg)
@@ -329,9 +340,7 @@ reader_message_cb(wslay_event_context_ptr wslay UNUSED,
 		reader_pong(ws, message->msg, message->msg_length);
 		break;
 	case WSLAY_CONNECTION_CLOSE:
-		/* wslay takes one byte of the two of a code for none. */
-		if (message->msg_length == 1)
-			reader->fault = WEBSOCKET_PROTOCOL;
+		reader_close(reader, message->msg, message->msg_length);
 		break;
 	default:
 		break;
@@ -467,13 +476,19 @@ websocket_read(struct upgrade *upgrade, char *data, size_t len)
 {
 	struct websocket *ws = websocket_of(upgrade);
 	struct websocket_reader *reader = websocket_take_reader(ws);
+	uint64_t fed;
 	int result;
 
 	ws->silent = false;
 	reader->in = data;
 	reader->in_len = len;
 	reader->busy = true;
-	result = wslay_event_recv(reader->wslay);
+	/* One call may end with a frame. */
+	do {
+		fed = reader->fed;
+		result = wslay_event_recv(reader->wslay);
+	} while (result == 0 && reader->in_len > 0 && reader->fed > fed &&
+	    wslay_event_get_read_enabled(reader->wslay));
 	if (reader->ws != NULL)
 		websocket_judge(ws, result);
 	reader->busy = false;
@@ -540,12 +555,17 @@ websockets_clear(struct websockets *shared)
 }
 
 void
-websocket_open(struct websocket *ws, struct websockets *shared,
-    const struct websocket_ops *ops, struct exchange *exchange,
-    const char *headers)
+websocket_init(struct websocket *ws, struct websockets *shared,
+    const struct websocket_ops *ops)
 {
 	ws->upgrade.ops = &websocket_upgrade_ops;
 	ws->ops = ops;
 	ws->shared = shared;
+}
+
+void
+websocket_open(struct websocket *ws, struct exchange *exchange,
+    const char *headers)
+{
 	exchange_upgrade(exchange, &ws->upgrade, headers);
 }

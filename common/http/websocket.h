@@ -79,9 +79,11 @@ void websockets_clear(struct websockets *shared);
  */
 int websocket_handshake(const struct http_head *head, const char *protocol,
     struct buf *headers, const char **why);
+/* Of zeroed memory; ops is borrowed for its life. */
+void websocket_init(struct websocket *ws, struct websockets *shared,
+    const struct websocket_ops *ops);
 /* Inside the handler, when exchange_may_upgrade(). */
-void websocket_open(struct websocket *ws, struct websockets *shared,
-    const struct websocket_ops *ops, struct exchange *exchange,
+void websocket_open(struct websocket *ws, struct exchange *exchange,
     const char *headers);
 /* Sends the code and closes; nothing is called any more. */
 void websocket_close(struct websocket *ws, enum websocket_code code);

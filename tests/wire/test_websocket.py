@@ -265,8 +265,8 @@ def test_the_open_says_who_where_and_which(stream):
     assert opened.get("from") == DOMAIN
     assert opened.get("version") == "1.0"
     first = opened.get("id")
-    assert [each.text for each in features.iter(f"{{{SASL}}}mechanism")][0] == \
-        "ANONYMOUS"
+    assert "ANONYMOUS" in [
+        each.text for each in features.iter(f"{{{SASL}}}mechanism")]
     stream.authenticate()
     opened, features = stream.open()
     assert first and opened.get("id") not in (None, "", first)
@@ -468,6 +468,8 @@ def test_pongs_that_are_not_read_cut_the_connection():
 
 def test_items_without_a_pong_come_again_and_those_with_one_do_not(gateway):
     def log_in():
+        # The position is saved by then.
+        until(lambda: gateway.metric("waft_websocket_sessions") == 0)
         return Stream(gateway.port).log_in("PLAIN", "\0alice\0wonderland")
 
     with log_in() as stream:
