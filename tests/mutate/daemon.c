@@ -32,7 +32,8 @@ static const char daemon_conf[] =
     "channels \"good.*\" { subscribe = token  history-items = 1000 }\n"
     "channels \"*\" { subscribe = anyone  publish = anyone }\n"
     "token \"good\" { secret = \"" MUTATE_PASSWORD "\" publish = {}\n"
-    "  subscribe = {\"good.*\"} }\n";
+    "  subscribe = {\"good.*\"} }\n"
+    "user \"other\" { password = \"another\" }\n";
 
 static void
 daemon_write_conf(const struct daemon *daemon)

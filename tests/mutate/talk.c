@@ -70,13 +70,20 @@ static const char *const talk_stanzas[] = { "", "", "",
 	IQ("set", OWNER "<purge node='open.a'/></pubsub>"),
 	"<enable xmlns='urn:xmpp:sm:3' resume='true'/>",
 	"<r xmlns='urn:xmpp:sm:3'/>", "<resume xmlns='urn:xmpp:sm:3'/>",
+	"<a><b><c><d><e><f/></e></d></c></b></a>", "text", "&lt;&#xA;" };
+
+/* In place of a login that succeeds. */
+static const char *const talk_auths[] = {
 	"<abort xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>",
 	"<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>AA==</response>",
 	AUTH("PLAIN", "AGdvb2QAd3Jvbmc="), AUTH("PLAIN", "Z29vZABnb29kAA=="),
 	AUTH("OAUTHBEARER", "bixhPWdvb2QsAWF1dGg9QmVhcmVyIHgBAQ=="),
-	AUTH("SCRAM-SHA-1", "biwsbj1nb29kLHI9YWJj"),
+	AUTH("SCRAM-SHA-1", "biwsbj1vdGhlcixyPWFiYw=="),
+	AUTH("SCRAM-SHA-256", "biwsbj1vdGhlcixyPWFiYw=="),
 	AUTH("SCRAM-SHA-256", "eSwsbj1nb29kLHI9YWJj"),
-	"<a><b><c><d><e><f/></e></d></c></b></a>", "text", "&lt;&#xA;" };
+	"<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>Yz1iaXdzLHI9YWJjLHA9"
+	"QUFBQQ==</response>"
+};
 
 static const char *const talk_attrs[] = { "ack='1'", "ack='999999'", "key='k'",
 	"key='da39a3ee5e6b4b0d3255bfef95601890afd80709'", "newkey='k'",
@@ -111,6 +118,12 @@ static const char *const talk_lines[] = { "POST /http-bind HTTP/1.1",
 static char talk_sids[TALK_SIDS][TALK_SID];
 
 #define TALK_PICK(dice, array) (array)[dice_roll(dice, COUNT(array))]
+
+static const char *
+talk_auth(struct dice *dice, bool odd)
+{
+	return odd ? TALK_PICK(dice, talk_auths) : talk_anonymous;
+}
 
 /* ---- a body ------------------------------------------------------------- */
 
@@ -305,7 +318,7 @@ talk_ws(struct talk *talk, struct dice *dice, bool odd, struct buf *out)
 		talk_frame(dice, odd, open, out);
 		return;
 	case 1:
-		talk_frame(dice, odd, talk_anonymous, out);
+		talk_frame(dice, odd, talk_auth(dice, odd), out);
 		return;
 	case 3:
 		talk_frame(dice, odd, talk_bind, out);
@@ -339,7 +352,7 @@ talk_bosh(struct talk *talk, struct dice *dice, bool odd, struct buf *out)
 		talk_one(talk, dice, odd, first, "", out);
 		return;
 	case 1:
-		talk_one(talk, dice, odd, "", talk_anonymous, out);
+		talk_one(talk, dice, odd, "", talk_auth(dice, odd), out);
 		return;
 	case 2:
 		talk_one(talk, dice, odd, restart, "", out);
