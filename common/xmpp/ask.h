@@ -125,6 +125,7 @@ void owner_delete(struct ask *ask, const struct xml *verb);
 void configure_create(struct ask *ask, const struct xml *create);
 void configure_request(struct ask *ask, const struct xml *configure);
 void configure_default(struct ask *ask, const struct xml *verb);
+void own_subscriptions(struct ask *ask, const struct xml *verb);
 void affiliations_own(struct ask *ask, const struct xml *verb);
 void affiliations_request(struct ask *ask, const struct xml *verb);
 void subscribers_request(struct ask *ask, const struct xml *verb);

@@ -139,49 +139,6 @@ pubsub_unsubscribe(struct ask *ask, const struct xml *verb)
 		ask_unsubscribe(ask, &jid, pubsub_unsubscribed_cb);
 }
 
-static void
-pubsub_subscriptions_cb(enum err err, const struct subscription *subs,
-    size_t count, void *arg)
-{
-	struct ask *ask = arg;
-	struct buf out;
-	size_t i;
-
-	if (ask_is_late(ask))
-		return;
-	if (err != ERR_OK) {
-		ask_fail(ask, err);
-		return;
-	}
-	buf_init(&out, 0);
-	buf_adds(&out, "<pubsub xmlns='" ASK_PUBSUB "'><subscriptions");
-	if (ask->channel != NULL) {
-		buf_adds(&out, " node='");
-		buf_adds_xml(&out, ask->channel);
-		buf_addc(&out, '\'');
-	}
-	buf_addc(&out, '>');
-	for (i = 0; i < count; i++)
-		subscribers_write(&subs[i], true, &out);
-	buf_adds(&out, "</subscriptions></pubsub>");
-	ask_result(ask, &out);
-	buf_clear(&out);
-}
-
-static void
-pubsub_subscriptions(struct ask *ask, const struct xml *verb)
-{
-	struct jid bare = ask->from;
-
-	if (!ask_node(ask, xml_attr(verb, "node"))) {
-		ask_fail(ask, ERR_NOTFOUND);
-		return;
-	}
-	jid_to_bare(&bare);
-	ask->service->ops->subscriptions(ask->peer, &bare, ask->channel,
-	    pubsub_subscriptions_cb, ask);
-}
-
 struct pubsub_verb {
 	const char *name;
 	const char *type; /* of the iq */
@@ -192,7 +149,7 @@ struct pubsub_verb {
 static const struct pubsub_verb pubsub_verbs[] = {
 	{ "subscribe", "set", pubsub_subscribe, NULL },
 	{ "unsubscribe", "set", pubsub_unsubscribe, NULL },
-	{ "subscriptions", "get", pubsub_subscriptions, NULL },
+	{ "subscriptions", "get", own_subscriptions, NULL },
 	{ "items", "get", pubsub_items, NULL },
 	{ "publish", "set", pubsub_publish, NULL },
 	{ "retract", "set", pubsub_retract, NULL },

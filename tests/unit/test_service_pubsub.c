@@ -120,6 +120,42 @@ TEST(c6_6_lists_subscriptions_of_all_channels_or_of_one)
 	        ASKER) "</subscriptions>")));
 }
 
+#define SETS "http://jabber.org/protocol/rsm"
+#define OWN_PAGE(request) \
+	GET(VERB("<subscriptions/><set xmlns='" SETS "'>" request "</set>"))
+#define OWN_PAGED(subs, set)                                       \
+	RESULT(VERB("<subscriptions>" subs "</subscriptions><set " \
+	            "xmlns='" SETS "'>" set "</set>"))
+
+TEST(c5_12_pages_through_the_askers_subscriptions)
+{
+	SET(VERB("<subscribe node='a' jid='user@example.com'/>"));
+	SET(VERB("<subscribe node='b' jid='user@example.com'/>"));
+	SET(VERB("<subscribe node='c' jid='user@example.com'/>"));
+	assert_string_equal(OWN_PAGE("<max>2</max>"),
+	    OWN_PAGED(SUBSCRIPTION("a", "user@example.com")
+	                  SUBSCRIPTION("b", "user@example.com"),
+	        "<first index='0'>user@example.com a</first>"
+	        "<last>user@example.com b</last><count>3</count>"));
+	assert_string_equal(OWN_PAGE("<after>user@example.com b</after>"),
+	    OWN_PAGED(SUBSCRIPTION("c", "user@example.com"),
+	        "<first index='2'>user@example.com c</first>"
+	        "<last>user@example.com c</last><count>3</count>"));
+	assert_string_equal(
+	    OWN_PAGE("<max>1</max><before>user@example.com c</before>"),
+	    OWN_PAGED(SUBSCRIPTION("b", "user@example.com"),
+	        "<first index='1'>user@example.com b</first>"
+	        "<last>user@example.com b</last><count>3</count>"));
+	assert_string_equal(OWN_PAGE("<max>1</max><before/>"),
+	    OWN_PAGED(SUBSCRIPTION("c", "user@example.com"),
+	        "<first index='2'>user@example.com c</first>"
+	        "<last>user@example.com c</last><count>3</count>"));
+	assert_string_equal(OWN_PAGE("<max>0</max>"),
+	    OWN_PAGED("", "<count>3</count>"));
+	assert_string_equal(OWN_PAGE("<after>user@example.com x</after>"),
+	    ERROR_OF("cancel", "item-not-found", ""));
+}
+
 /* ---- items ----------------------------------------------------------- */
 
 #define JSON(text)  "<json xmlns='urn:xmpp:json:0'>" text "</json>"
@@ -273,6 +309,7 @@ main(void)
 		RULE(subscribes_a_user_to_so_many_channels_and_no_more),
 		RULE(c6_4_unsubscribes_once),
 		RULE(c6_6_lists_subscriptions_of_all_channels_or_of_one),
+		RULE(c5_12_pages_through_the_askers_subscriptions),
 		RULE(c6_7_gives_the_newest_items_oldest_of_them_first),
 		RULE(c6_7_gives_items_by_id),
 		RULE(finds_an_item_by_id_behind_many),
