@@ -3,6 +3,7 @@ the BOSH requests, with a certificate that the browser is told to know."""
 
 import base64
 import hashlib
+import os
 import re
 import shutil
 import signal
@@ -12,7 +13,7 @@ import pytest
 
 from certificates import Authority, section
 from daemons import BOSH_DOMAIN, Waft, wait_until
-from pages import chromium
+from pages import HERE, NPM, chromium
 from test_strophe import PAGE, SCRIPTS, Page
 
 
@@ -37,12 +38,12 @@ def live(tmp_path_factory):
     with chromium(f"--ignore-certificate-errors-spki-list={known}",
                   "--disable-features=BackForwardCache") as driver:
         driver.set_script_timeout(60)
-        yield used, other, driver
+        yield used, other, driver, authority.root
 
 
 @pytest.fixture
 def page(live, tmp_path):
-    (chain, key), _, driver = live
+    (chain, key), driver = live[0], live[2]
     shutil.copy(chain, tmp_path / "chain.pem")
     shutil.copy(key, tmp_path / "key.pem")
     site = tmp_path / "site"
@@ -99,3 +100,25 @@ def test_a_new_certificate_is_not_noticed_by_the_page(page, live):
     page.wait_status("ATTACHED")
     page.publish(10)
     page.wait_all()
+
+
+@pytest.mark.parametrize("transport, scheme, path", [
+    ("bosh", "https", "http-bind"), ("websocket", "wss", "ws")])
+def test_stanza_under_node_checks_the_certificate_and_comes_in(
+        page, live, transport, scheme, path):
+    assert NPM.exists(), f"{NPM}: make check installs it"
+    url = page.url.replace("https", scheme).replace("demo/", path)
+    client = subprocess.Popen(
+        ["node", HERE / "stanza_client.js", transport, url, BOSH_DOMAIN, "alice",
+         "wonderland", "news", "50"], stdout=subprocess.PIPE, text=True,
+        env=dict(os.environ, NODE_PATH=str(NPM),
+                 NODE_EXTRA_CA_CERTS=str(live[3])))
+    try:
+        assert client.stdout.readline().startswith("connected alice@")
+        assert client.stdout.readline() == "subscribed\n"
+        page.publish(50)
+        output, _ = client.communicate(timeout=60)
+    finally:
+        client.kill()
+        client.wait()
+    assert output.split() == [str(number) for number in range(50)]
