@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from bosh import BUILD, Gateway, Session
+from bosh import BUILD, ROOT, Gateway, Session
 
 XRD = "{http://docs.oasis-open.org/ns/xri/xrd-1.0}"
 REL = "urn:xmpp:alt-connections:"
@@ -81,6 +81,15 @@ def test_L3_any_page_may_read_these_two_and_no_other(gateway):
 
 def test_L4_both_forms_say_the_same(gateway):
     assert xrd(gateway) == jrd(gateway) == LINKS
+
+
+def test_L5_no_record_of_the_dns_is_made_or_asked_for():
+    """The documents replaced _xmppconnect: neither program nor docs name it."""
+    docs = [path.read_bytes() for path in (ROOT / "docs").iterdir()
+            if path.is_file()]
+    for text in [(BUILD / "bin" / "waft-bosh").read_bytes(), *docs]:
+        assert b"_xmppconnect" not in text
+    assert any(b"host-meta" in text for text in docs)
 
 
 def test_L6_the_answer_is_direct(gateway):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from bosh import (BIND, BUILD, DOMAIN, NB, NC, SASL, Api, Conn, Gateway, Session,
+from bosh import (BIND, BUILD, DOMAIN, NB, NC, ROOT, SASL, Api, Conn, Gateway, Session,
                   message, texts, until)
 
 MANY = 500
@@ -114,6 +114,25 @@ def test_N4_what_waits_for_a_client_is_bounded():
         assert slow.call(iq).condition == "policy-violation"
         assert gateway.metric("waft_bosh_overflows_total") == 1
         slow.close()
+
+
+def test_N5_the_defaults():
+    """Those on the wire; the others are in the example, which is what the
+    program has built in (tests/unit/test_conf_example.c)."""
+    with Gateway() as gateway:
+        root = Session(gateway.port, wait=9999).created.xml
+        assert [root.get(name) for name in (
+            "wait", "hold", "requests", "inactivity", "polling", "maxpause")
+        ] == ["59", "1", "2", "60", "2", "120"]
+        conn = Conn(gateway.port)
+        assert conn.call("x" * 256 * 1024).condition == "bad-request"
+        conn.socket.sendall(b"POST /http-bind HTTP/1.1\r\nHost: x\r\n"
+                            b"Content-Length: 262145\r\n\r\n")
+        assert conn.receive().status == 413
+        conn.close()
+    example = (ROOT / "docs" / "waft.conf.example").read_text()
+    bosh = example[example.index("\nbosh {"):]
+    assert "#sessions-per-address = 200\n" in bosh[:bosh.index("\n}")]
 
 
 def test_N6_all_that_happens_is_counted():
