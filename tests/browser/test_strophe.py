@@ -23,6 +23,7 @@ OVER_BOSH = pytest.mark.parametrize(
     "page", [each for each in EVERY if each[1] == "bosh"], indirect=True,
     ids="-".join)
 TOKEN = 'token "alice" { secret = "wonderland"  subscribe = {"*"} }'
+CHANNELS = 'channels "*" { subscribe = anyone  publish = token }'
 
 # What arrived is kept with the tab, so that a reload forgets nothing of it.
 PAGE = """<!DOCTYPE html>
@@ -66,6 +67,14 @@ function subscribe(domain, channel, done) {
     .c("pubsub", { xmlns: "http://jabber.org/protocol/pubsub" })
     .c("subscribe", { node: channel, jid: connection.jid }),
     () => done("subscribed"), () => done("refused"));
+}
+
+function publish(domain, channel, id, text, done) {
+  connection.sendIQ($iq({ type: "set", to: domain })
+    .c("pubsub", { xmlns: "http://jabber.org/protocol/pubsub" })
+    .c("publish", { node: channel }).c("item", { id: id })
+    .c("entry", { xmlns: "http://www.w3.org/2005/Atom" }).t(text),
+    () => done("published"), () => done("refused"));
 }
 
 function restore(url, jid) {
@@ -151,7 +160,8 @@ def page(driver, request):
     name, transport = request.param
     script = SCRIPTS[name]
     assert script.exists(), f"{script}: make deps, or make build/demo/strophe.js"
-    with site(PAGE, {"strophe.js": script}) as url, Waft(sections=TOKEN) as waft:
+    with site(PAGE, {"strophe.js": script}) as url, Waft(
+            sections=TOKEN, channels=CHANNELS) as waft:
         waft.start("bosh")
         try:
             yield Page(driver, url, waft, transport)
@@ -178,6 +188,18 @@ def test_a_named_user_logs_in_and_a_wrong_secret_does_not(page):
     page.subscribe()
     page.publish(10)
     page.wait_all()
+
+
+def test_a_page_publishes_where_its_login_allows_it(page):
+    page.connect()
+    publish = "publish(...arguments)"
+    assert page.call(publish, BOSH_DOMAIN, "news", "1", "x") == "refused"
+    page.connect(f"alice@{BOSH_DOMAIN}", "wonderland")
+    assert page.call(publish, BOSH_DOMAIN, "news", "1", "a <b>") == "published"
+    item, = page.waft.bosh.items("news")
+    assert item["id"] == "1"
+    assert item["formats"] == {"pubsub-item":
+                               "<entry xmlns='http://www.w3.org/2005/Atom'>a &lt;b&gt;</entry>"}
 
 
 @OVER_BOSH
