@@ -115,37 +115,42 @@ def close(code, reason=b""):
     return frame(CLOSE, struct.pack(">H", code) + reason)
 
 
-@pytest.mark.parametrize("code,data", [
-    (1002, frame(TEXT, OPEN, mask=None)),
-    (1002, frame(TEXT, OPEN, rsv=4)),
-    (1002, frame(TEXT, OPEN, rsv=1)),
-    (1002, frame(3, "x")),
-    (1002, frame(11, "x")),
-    (1002, frame(CONTINUATION, "x")),
-    (1002, frame(TEXT, "<op", fin=False) + frame(TEXT, "en/>")),
-    (1002, frame(PING, "x", fin=False)),
-    (1002, frame(PING, "x" * 126)),
-    (1002, frame(TEXT, "x", length=2)),
-    (1002, frame(TEXT, "x" * 200, length=8)),
-    (1002, b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0"),
-    (1003, frame(BINARY, "x")),
-    (1003, frame(BINARY, "x", fin=False)),
-    (1007, frame(TEXT, b"\xff")),
-    (1007, frame(TEXT, b"\xed\xa0\x80")),
-    (1007, frame(TEXT, b"\xc3")),
-    (1007, frame(TEXT, b"\xc3", fin=False) + frame(CONTINUATION, "x")),
-    (1007, close(1000, b"\xff")),
-    (1002, frame(CLOSE, b"x")),
-    (1002, close(0)),
-    (1002, close(999)),
-    (1002, close(1005)),
-    (1002, close(1006)),
-    (1002, close(1015)),
-    (1002, close(5000)),
-    (1009, frame(TEXT, " " * (64 * 1024 + 1))),
-    (1009, b"\x81\xff\x00\x00\x00\x00\x7f\xff\xff\xff\0\0\0\0a"),
-    (1009, frame(TEXT, " " * 40000, fin=False) + frame(CONTINUATION, " " * 40000)),
-])
+FAULTS = {
+    "not-masked": (1002, frame(TEXT, OPEN, mask=None)),
+    "rsv1": (1002, frame(TEXT, OPEN, rsv=4)),
+    "rsv3": (1002, frame(TEXT, OPEN, rsv=1)),
+    "opcode-3": (1002, frame(3, "x")),
+    "opcode-11": (1002, frame(11, "x")),
+    "continues-nothing": (1002, frame(CONTINUATION, "x")),
+    "text-in-fragments": (1002, frame(TEXT, "<op", fin=False) + frame(TEXT, "en/>")),
+    "ping-in-fragments": (1002, frame(PING, "x", fin=False)),
+    "ping-126": (1002, frame(PING, "x" * 126)),
+    "length-in-2": (1002, frame(TEXT, "x", length=2)),
+    "length-in-8": (1002, frame(TEXT, "x" * 200, length=8)),
+    "length-63-bits": (1002, b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0"),
+    "binary": (1003, frame(BINARY, "x")),
+    "binary-fragment": (1003, frame(BINARY, "x", fin=False)),
+    "not-utf8": (1007, frame(TEXT, b"\xff")),
+    "surrogate": (1007, frame(TEXT, b"\xed\xa0\x80")),
+    "half-a-character": (1007, frame(TEXT, b"\xc3")),
+    "half-a-character-then-text":
+        (1007, frame(TEXT, b"\xc3", fin=False) + frame(CONTINUATION, "x")),
+    "reason-not-utf8": (1007, close(1000, b"\xff")),
+    "close-of-1-byte": (1002, frame(CLOSE, b"x")),
+    "close-0": (1002, close(0)),
+    "close-999": (1002, close(999)),
+    "close-1005": (1002, close(1005)),
+    "close-1006": (1002, close(1006)),
+    "close-1015": (1002, close(1015)),
+    "close-5000": (1002, close(5000)),
+    "too-big": (1009, frame(TEXT, " " * (64 * 1024 + 1))),
+    "announced-too-big": (1009, b"\x81\xff\x00\x00\x00\x00\x7f\xff\xff\xff\0\0\0\0a"),
+    "fragments-too-big":
+        (1009, frame(TEXT, " " * 40000, fin=False) + frame(CONTINUATION, " " * 40000)),
+}
+
+
+@pytest.mark.parametrize("code,data", FAULTS.values(), ids=FAULTS)
 def test_a_frame_against_the_rules_closes_with_its_code(stream, code, data):
     stream.send(data)
     assert stream.close_code() == code
