@@ -21,8 +21,11 @@
 #include "common/base/conf.h"
 #include "common/base/xml.h"
 
-#define SASL_NS           "urn:ietf:params:xml:ns:xmpp-sasl"
-#define SASL_FAILURES_MAX 3
+#define SASL_NS "urn:ietf:params:xml:ns:xmpp-sasl"
+/* RFC 6120 §6.4.5.  Libpurple tries SCRAM-SHA-256, SCRAM-SHA-1 and PLAIN before
+ * it tells its user that the password is wrong, and must hear the last failure.
+ */
+#define SASL_FAILURES_MAX 5
 #define SASL_USER_MAX     1023
 #define SASL_TEXT_MAX     511
 

@@ -18,9 +18,9 @@ const client = XMPP.createClient({
   transports,
 });
 
-// It takes the first mechanism of its own list, which PLAIN and OAUTHBEARER lead.
+// It takes the first mechanism of its own list, in which ANONYMOUS is the last.
 if (!user)
-  for (const name of ["PLAIN", "OAUTHBEARER"])
+  for (const name of ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "OAUTHBEARER"])
     client.sasl.disable(name);
 
 client.on("session:started", async () => {

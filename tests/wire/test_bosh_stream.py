@@ -87,7 +87,7 @@ def test_failures_are_named(fresh, mechanism, text, failure):
 
 
 def test_too_many_failures_end_the_session(fresh):
-    for _ in range(2):
+    for _ in range(4):
         assert fresh.authenticate("PLAIN", "\0alice\0no").condition is None
     assert fresh.authenticate(
         "PLAIN", "\0alice\0no").condition == "policy-violation"

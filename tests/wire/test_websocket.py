@@ -352,12 +352,12 @@ def test_a_stanza_without_a_namespace_is_of_jabber_client(stream):
     assert (answer.tag, answer.get("type")) == (f"{{{NC}}}iq", "result")
 
 
-def test_a_named_user_logs_in_and_three_failures_end_it(gateway, stream):
+def test_a_named_user_logs_in_and_five_failures_end_it(gateway, stream):
     with Stream(gateway.port) as other:
         other.log_in("PLAIN", "\0alice\0wonderland")
         assert other.jid.startswith(f"alice@{DOMAIN}/")
     stream.open()
-    for _ in range(2):
+    for _ in range(4):
         answer = stream.authenticate("PLAIN", "\0alice\0queen")
         assert answer.tag == f"{{{SASL}}}failure"
     assert stream.authenticate("PLAIN", "\0alice\0queen").tag == \
