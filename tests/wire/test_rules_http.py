@@ -687,6 +687,19 @@ def test_J14_a_session_made_over_tls_is_not_continued_without(
     session.close()
 
 
+def test_A17_one_write_for_each_response_over_tls_too(secure, authority):
+    """Of one record: 16 KB."""
+    session = Session(secure.tls_port, tls=authority.client(
+        check_hostname=False)).log_in()
+    conn = session.conns[0]
+    before = data_segments(conn)
+    for number in range(15):
+        session.call(f"<iq type='get' id='{'i' * 1000 * number}' xmlns='{NC}'>"
+                     "<ping xmlns='urn:xmpp:ping'/></iq>")
+    assert data_segments(conn) == before + 15
+    session.close()
+
+
 def test_J14_one_made_without_may_go_on_with_tls(secure, authority):
     session = Session(secure.port)
     assert "PLAIN" not in mechanisms(session)
