@@ -1,6 +1,7 @@
 """XMPP over WebSockets: the handshake (RFC 6455 §4), frames, and the stream in
 them (RFC 7395)."""
 
+import re
 import struct
 import time
 
@@ -181,6 +182,25 @@ def test_a_ping_is_answered_with_its_bytes_also_inside_a_message(stream):
                 frame(CONTINUATION, OPEN[half:]))
     assert stream.receive_frame() == (PONG, b"now")
     assert stream.receive().startswith("<open ")
+
+
+def test_a_message_may_be_as_large_as_max_body(stream):
+    stream.send(frame(TEXT, " " * (64 * 1024 - len(OPEN)) + OPEN))
+    assert stream.receive().startswith("<open ")
+
+
+def test_many_messages_of_one_segment_are_answered_in_order(stream):
+    stream.log_in()
+    stream.send(b"".join(
+        frame(TEXT, f"<iq xmlns='{NC}' type='get' id='{number}' to='{DOMAIN}'>"
+                    f"<ping xmlns='urn:xmpp:ping'/></iq>") +
+        frame(PING, str(number)) for number in range(200)))
+    pongs, answers = [], []
+    while len(pongs) < 200 or len(answers) < 200:
+        opcode, payload = stream.receive_frame()
+        (pongs if opcode == PONG else answers).append(payload.decode())
+    assert pongs == [str(number) for number in range(200)]
+    assert [re.search("id='(.*?)'", each)[1] for each in answers] == pongs
 
 
 def test_a_character_may_be_cut_by_frames(stream):
