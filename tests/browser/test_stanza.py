@@ -14,9 +14,10 @@ URLS = {"bosh": "http://127.0.0.1:{}/http-bind",
         "websocket": "ws://127.0.0.1:{}/ws"}
 
 
-@pytest.fixture(scope="module")
-def waft():
-    with Waft(sections=TOKEN) as running:
+@pytest.fixture(scope="module", params=["scram", "plain"])
+def waft(request):
+    bosh = {"scram": "", "plain": 'mechanisms = {"PLAIN", "ANONYMOUS"}'}[request.param]
+    with Waft(sections=TOKEN, bosh=bosh) as running:
         running.start("bosh")
         yield running
 

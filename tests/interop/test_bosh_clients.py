@@ -26,9 +26,10 @@ def gloox(tmp_path_factory):
     return program
 
 
-@pytest.fixture(scope="module")
-def waft():
-    with Waft(sections=TOKEN) as running:
+@pytest.fixture(scope="module", params=["scram", "plain"])
+def waft(request):
+    bosh = {"scram": "", "plain": 'mechanisms = {"PLAIN", "ANONYMOUS"}'}[request.param]
+    with Waft(sections=TOKEN, bosh=bosh) as running:
         running.start("bosh")
         yield running
 
@@ -96,6 +97,7 @@ def start_purple(program, waft, folder, password):
          str(ITEMS)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.parametrize("waft", ["scram"], indirect=True)  # it tries all there are
 def test_libpurple_gets_a_thousand_items_once_and_in_order(waft, purple, tmp_path):
     before = waft.bosh.metric("waft_bosh_sessions")
     client = start_purple(purple, waft, tmp_path / "right", "wonderland")
