@@ -294,6 +294,42 @@ test_E12_writes_what_it_can_read(void **state UNUSED)
 	buf_clear(&out);
 }
 
+static void
+test_J2_J3_names_each_condition_and_its_old_status(void **state UNUSED)
+{
+	static const struct {
+		enum condition condition;
+		const char *name;
+		int status;
+	} all[] = {
+		{ COND_BAD_REQUEST, "bad-request", 400 },
+		{ COND_HOST_GONE, "host-gone", 200 },
+		{ COND_HOST_UNKNOWN, "host-unknown", 200 },
+		{ COND_IMPROPER_ADDRESSING, "improper-addressing", 200 },
+		{ COND_INTERNAL_SERVER_ERROR, "internal-server-error", 200 },
+		{ COND_ITEM_NOT_FOUND, "item-not-found", 404 },
+		{ COND_OTHER_REQUEST, "other-request", 200 },
+		{ COND_POLICY_VIOLATION, "policy-violation", 403 },
+		{ COND_REMOTE_STREAM_ERROR, "remote-stream-error", 200 },
+		{ COND_SEE_OTHER_URI, "see-other-uri", 200 },
+		{ COND_SYSTEM_SHUTDOWN, "system-shutdown", 200 },
+	};
+	struct buf out;
+	char text[80];
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		assert_int_equal(condition_http_status(all[i].condition),
+		    all[i].status);
+		buf_init(&out, 0);
+		body_write_end(&out, all[i].condition, NULL);
+		snprintf(text, sizeof(text), " type='terminate' condition='%s'",
+		    all[i].name);
+		assert_non_null(strstr(out.data, text));
+		buf_clear(&out);
+	}
+	assert_int_equal(ARRAY_LEN(all), COND_MAX - 1);
+}
+
 static int
 setup(void **state UNUSED)
 {
@@ -328,6 +364,8 @@ main(void)
 		    test_C3_allows_a_declaration_and_a_byte_order_mark),
 		cmocka_unit_test(keeps_a_request_apart_from_its_text),
 		cmocka_unit_test(test_E12_writes_what_it_can_read),
+		cmocka_unit_test(
+		    test_J2_J3_names_each_condition_and_its_old_status),
 	};
 
 	return cmocka_run_group_tests_name("body", tests, setup, teardown);

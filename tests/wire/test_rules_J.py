@@ -82,20 +82,43 @@ def test_J2_other_conditions_keep_status_200_without_ver_too(gateway):
 
 
 def test_J3_each_condition_where_it_belongs(gateway):
-    """Those of a creation; test_J3_… of the others are in test_tls.py and
-    test_shutdown.py.  Conditions of a server behind the manager (remote-
-    connection-failed) and of errors without a name are never sent: there is
-    no such server, and each error has a name."""
+    """Of the thirteen, three are never sent: there is no server behind this one
+    (remote-connection-failed), no error without a name (undefined-condition),
+    and none of our own that ends a session and not the program
+    (internal-server-error).  For system-shutdown see J12."""
     told = {}
     for attrs in ("rid='x'", "rid='1'", "rid='1' to='x'", "rid='1' to='old.test'",
-                  f"rid='1' sid='x' to='{DOMAIN}'",
-                  f"rid='1' to='{DOMAIN}' wait='x'"):
+                  f"rid='1' sid='x' to='{DOMAIN}'"):
         conn = Conn(gateway.port)
         told[attrs] = conn.call(f"<body {attrs} ver='1.6' xmlns='{NB}'/>").condition
         conn.close()
     assert list(told.values()) == [
         "bad-request", "improper-addressing", "host-unknown", "host-gone",
-        "item-not-found", "bad-request"]
+        "item-not-found"]
+    session = Session(gateway.port).log_in()
+    session.send()
+    assert not session.conns[0].has_answer(0.05)
+    for _ in range(11):
+        session.send(rid=session.rid, conn=1)
+        answer = session.receive(0)
+        session.conns.reverse()
+        if answer.condition is not None:
+            break
+    assert {answer.condition, session.receive(0).condition} == {
+        "other-request", "policy-violation"}
+    session.close()
+    session = Session(gateway.port).log_in()
+    assert session.call("<presence from='mallory@x.test'/>"
+                        ).condition == "remote-stream-error"
+    session.close()
+
+
+def test_J3_J13_see_other_uri_names_the_uri():
+    uri = "https://bosh.test/http-bind?a=1&b=2"
+    with Gateway(more=f'assume-secure = no\nsecure-uri = "{uri}"') as gateway:
+        answer = Session(gateway.port).created
+        assert answer.status == 200 and answer.condition == "see-other-uri"
+        assert answer.xml.find(f"{{{NB}}}uri").text == uri
 
 
 @pytest.mark.parametrize("attrs", [
