@@ -313,19 +313,23 @@ gateway_check_creation(const struct gateway *gateway, const struct body *body,
 	return gateway_check_to(gateway, body->to);
 }
 
-/* The address that a session is counted by. */
 static const char *
-gateway_peer(const struct sender *sender)
+gateway_peer(const struct gateway *gateway, const struct sender *sender)
 {
-	return sender->loopback ? NULL : sender->address;
+	return sender_counted(sender, &gateway->conf->bosh);
 }
 
 static bool
 gateway_enter(struct gateway *gateway, const struct sender *sender)
 {
-	const char *why;
+	const struct conf_bosh *conf = &gateway->conf->bosh;
+	const char *why, *text = gateway_peer(gateway, sender);
+	const struct limit_peer peer = limit_peer(text);
 
-	if (relay_enter(gateway->relay, gateway_peer(sender), &why))
+	if (!limits_take(gateway->relay->limits, conf, &peer, LIMIT_CREATIONS,
+	        loop_now_ms(gateway->loop)))
+		why = "creations-per-address";
+	else if (relay_enter(gateway->relay, text, &why))
 		return true;
 	stat_add(&gateway_refused, 1);
 	log_warn("bosh.refuse", "peer=%s limit=%s", LOGQ(sender->address), why);
@@ -356,7 +360,8 @@ gateway_open(struct gateway *gateway, struct body *body,
 		    !body->has_ver);
 		return;
 	}
-	client = client_create(gateway, body, gateway_peer(arrival->sender));
+	client = client_create(gateway, body,
+	    gateway_peer(gateway, arrival->sender));
 	client->secure = arrival->secure;
 	gateway_add(gateway, client);
 	keys_init(&client->keys, body->newkey);
@@ -372,7 +377,7 @@ gateway_connect(struct gateway *gateway, const struct sender *sender)
 
 	if (!gateway_enter(gateway, sender))
 		return NULL;
-	client = client_alloc(gateway, gateway_peer(sender));
+	client = client_alloc(gateway, gateway_peer(gateway, sender));
 	client->secure = sender->secure;
 	gateway_add(gateway, client);
 	stat_add(&gateway_websockets, 1);
@@ -400,6 +405,21 @@ gateway_cut(const struct client *client, struct arrival *arrival)
 	arrival_cut(arrival);
 }
 
+/* One session that ended is asked for, or one that never was: a guess. */
+static void
+gateway_unknown(struct gateway *gateway, struct arrival *arrival,
+    struct slice sid)
+{
+	const struct gateway_ended *ended = gateway_find_ended(gateway, sid);
+
+	if (ended != NULL ||
+	    limits_take(gateway->relay->limits, &gateway->conf->bosh,
+	        &arrival->peer, LIMIT_SIDS, loop_now_ms(gateway->loop)))
+		gateway_say_gone(gateway, arrival, ended);
+	else
+		arrival_cut(arrival);
+}
+
 static void
 gateway_dispatch(struct gateway *gateway, struct arrival *arrival,
     struct body *body)
@@ -417,8 +437,7 @@ gateway_dispatch(struct gateway *gateway, struct arrival *arrival,
 	}
 	client = gateway_find(gateway, body->sid);
 	if (client == NULL || client->session == NULL)
-		gateway_say_gone(gateway, arrival,
-		    gateway_find_ended(gateway, body->sid));
+		gateway_unknown(gateway, arrival, body->sid);
 	else if (client->secure && !arrival->secure)
 		gateway_cut(client, arrival);
 	else if (body->bad || !body->has_rid)

@@ -6,6 +6,7 @@
 
 #include "bosh/gateway.h"
 #include "bosh/sender.h"
+#include "common/base/clock.h"
 #include "common/base/map.h"
 #include "common/base/mem.h"
 #include "common/base/stat.h"
@@ -30,13 +31,6 @@ static struct stat_metric relay_bytes_in =
 static struct stat_times relay_held = STAT_TIMES("waft_bosh_hold_seconds",
     "From the arrival of a BOSH request to its answer");
 
-/* Sessions of one peer address. */
-struct address {
-	UT_hash_handle hh;
-	int sessions;
-	char text[];
-};
-
 /* The session that a full JID is bound to. */
 struct name {
 	UT_hash_handle hh;
@@ -55,6 +49,7 @@ relay_create(const struct conf *conf, struct store *store, int n_gateways)
 	relay->n_gateways = n_gateways;
 	relay->gateways =
 	    xcalloc((size_t)n_gateways, sizeof(relay->gateways[0]));
+	relay->limits = limits_create();
 	pthread_mutex_init(&relay->lock, NULL);
 	return relay;
 }
@@ -65,6 +60,7 @@ relay_free(struct relay *relay)
 	if (relay == NULL)
 		return;
 	pthread_mutex_destroy(&relay->lock);
+	limits_free(relay->limits);
 	free(relay->gateways);
 	free(relay);
 }
@@ -123,6 +119,7 @@ arrival_create(struct relay *relay, int origin, struct exchange *exchange,
 	arrival->relay = relay;
 	arrival->origin = arrival->owner = (short)origin;
 	arrival->secure = sender->secure;
+	arrival->peer = limit_peer(sender_counted(sender, &relay->conf->bosh));
 	arrival->sender = sender;
 	arrival->exchange = exchange;
 	arrival->headers = headers;
@@ -220,59 +217,31 @@ arrival_cut(struct arrival *arrival)
 
 /* ---- what is counted over all workers -------------------------------- */
 
-static bool
-relay_enter_address(struct relay *relay, const char *peer)
-{
-	struct address *address;
-	size_t len;
-	bool ok;
-
-	pthread_mutex_lock(&relay->lock);
-	HASH_FIND_STR(relay->addresses, peer, address);
-	if (address == NULL) {
-		len = strlen(peer) + 1;
-		address = xcalloc(1, sizeof(*address) + len);
-		memcpy(address->text, peer, len);
-		HASH_ADD_STR(relay->addresses, text, address);
-	}
-	ok = address->sessions < relay->conf->bosh.sessions_per_address;
-	address->sessions += ok;
-	pthread_mutex_unlock(&relay->lock);
-	return ok;
-}
-
 bool
 relay_enter(struct relay *relay, const char *peer, const char **why)
 {
+	const struct limit_peer counted = limit_peer(peer);
+
 	if (atomic_fetch_add(&relay->sessions, 1) >=
 	    relay->conf->bosh.sessions_max) {
 		atomic_fetch_sub(&relay->sessions, 1);
 		*why = "sessions-max";
 		return false;
 	}
-	if (peer != NULL && !relay_enter_address(relay, peer)) {
-		atomic_fetch_sub(&relay->sessions, 1);
-		*why = "sessions-per-address";
-		return false;
-	}
-	return true;
+	if (limits_enter(relay->limits, &relay->conf->bosh, &counted,
+	        clock_mono_ms(), why))
+		return true;
+	atomic_fetch_sub(&relay->sessions, 1);
+	return false;
 }
 
 void
 relay_leave(struct relay *relay, const char *peer)
 {
-	struct address *address;
+	const struct limit_peer counted = limit_peer(peer);
 
 	atomic_fetch_sub(&relay->sessions, 1);
-	if (peer == NULL)
-		return;
-	pthread_mutex_lock(&relay->lock);
-	HASH_FIND_STR(relay->addresses, peer, address);
-	if (address != NULL && --address->sessions == 0) {
-		HASH_DEL(relay->addresses, address);
-		free(address);
-	}
-	pthread_mutex_unlock(&relay->lock);
+	limits_leave(relay->limits, &counted);
 }
 
 /* ---- full JIDs ------------------------------------------------------- */

@@ -15,13 +15,14 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "bosh/limit.h"
 #include "common/base/text.h"
 #include "common/channel/worker.h"
 #include "common/http/conn.h"
 
-struct address;
 struct client;
 struct gateway;
+struct limits;
 struct logins;
 struct name;
 struct relay;
@@ -30,9 +31,10 @@ struct sender;
 struct arrival {
 	_Atomic int refs;
 	struct relay *relay;
-	short origin; /* index of the worker whose connection it is */
-	short owner;  /* of the one whose session it is */
-	bool secure;  /* nobody could read it on its way */
+	short origin;           /* index of the worker whose connection it is */
+	short owner;            /* of the one whose session it is */
+	bool secure;            /* nobody could read it on its way */
+	struct limit_peer peer; /* whom it is counted by */
 	/* Origin's. */
 	const struct sender *sender; /* valid while it arrives */
 	struct exchange *exchange;   /* NULL once it is gone */
@@ -54,8 +56,8 @@ struct relay {
 	int n_gateways;
 	struct gateway **gateways;
 	_Atomic int sessions;
+	struct limits *limits;
 	pthread_mutex_t lock; /* of what follows */
-	struct address *addresses;
 	struct name *names;
 };
 

@@ -138,3 +138,10 @@ proxies_sender(const struct proxies *proxies, const struct exchange *exchange,
 	    proxies_has(proxies, &network))
 		proxies_read(proxies, exchange_head(exchange), out);
 }
+
+const char *
+sender_counted(const struct sender *sender, const struct conf_bosh *conf)
+{
+	return sender->loopback && !conf->limit_loopback ? NULL :
+	                                                   sender->address;
+}

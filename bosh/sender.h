@@ -31,6 +31,10 @@ void proxies_free(struct proxies *proxies);
 /* Inside the handler. */
 void proxies_sender(const struct proxies *proxies,
     const struct exchange *exchange, struct sender *out);
+/* The address that is counted; NULL: none, loopback where limit-loopback does
+ * not say otherwise. */
+const char *sender_counted(const struct sender *sender,
+    const struct conf_bosh *conf);
 /* What a trusted proxy's request says, over what its connection said. */
 void proxies_read(const struct proxies *proxies, const struct http_head *head,
     struct sender *out);

@@ -166,11 +166,27 @@ stream_authenticated(struct client *client, const struct sasl_outcome *outcome)
 	stream_say_sasl(client, "success", outcome->text);
 }
 
+/* Its address failed too often: nothing but ANONYMOUS, whatever the password.
+ */
+static bool
+stream_may_not_try(struct client *client, const struct xml *element)
+{
+	const struct limit_peer peer = limit_peer(client->peer);
+	const char *mechanism = xml_attr(element, "mechanism");
+
+	if (mechanism != NULL && strcmp(mechanism, "ANONYMOUS") == 0)
+		return false;
+	return limits_is_over(client->gateway->relay->limits,
+	    &client->gateway->conf->bosh, &peer, LIMIT_LOGINS,
+	    loop_now_ms(client->gateway->loop));
+}
+
 static enum condition
 stream_sasl(struct client *client, const struct xml *element)
 {
 	struct sasl_env env = stream_sasl_env(client);
 	struct sasl_outcome outcome;
+	struct limit_peer peer;
 	struct buf out;
 
 	if (client->state != CLIENT_NEW) {
@@ -178,6 +194,12 @@ stream_sasl(struct client *client, const struct xml *element)
 		    "<failure xmlns='" SASL_NS "'><malformed-request/>"
 		    "</failure>");
 		return COND_NONE;
+	}
+	if (stream_may_not_try(client, element)) {
+		stream_say(client,
+		    "<failure xmlns='" SASL_NS "'><temporary-auth-failure/>"
+		    "</failure>");
+		return COND_POLICY_VIOLATION;
 	}
 	switch (sasl_step(&client->sasl, &env, element, &outcome)) {
 	case SASL_CHALLENGE:
@@ -190,6 +212,9 @@ stream_sasl(struct client *client, const struct xml *element)
 		break;
 	}
 	stat_add(&stream_failures, 1);
+	peer = limit_peer(client->peer);
+	limits_take(client->gateway->relay->limits, &env.conf->bosh, &peer,
+	    LIMIT_LOGINS, loop_now_ms(client->gateway->loop));
 	log_info("bosh.auth", "sid=%.6s… failure=%s", client->sid,
 	    outcome.failure);
 	buf_init(&out, 0);

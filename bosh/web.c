@@ -150,8 +150,11 @@ web_post(struct web *web, struct exchange *exchange,
     const struct web_cors *cors)
 {
 	struct gateway *gateway = web->gateway;
+	const struct conf_bosh *conf = &gateway->conf->bosh;
+	struct limit_peer peer;
 	struct arrival *arrival;
 	struct sender sender;
+	char *headers;
 
 	if (web_is_coded(exchange_head(exchange))) {
 		web_reply(exchange, 415, "text/plain; charset=utf-8",
@@ -159,6 +162,16 @@ web_post(struct web *web, struct exchange *exchange,
 		return;
 	}
 	proxies_sender(web->proxies, exchange, &sender);
+	peer = limit_peer(sender_counted(&sender, conf));
+	/* 503 and no error of BOSH: clients come again with the same rid. */
+	if (!limits_take(gateway->relay->limits, conf, &peer, LIMIT_REQUESTS,
+	        loop_now_ms(gateway->loop))) {
+		headers = xasprintf("%sRetry-After: 1\r\n", cors->headers);
+		web_reply(exchange, 503, "text/plain; charset=utf-8", headers,
+		    "Too many requests from this address.\n");
+		free(headers);
+		return;
+	}
 	arrival = arrival_create(gateway->relay, gateway->index, exchange,
 	    &sender, cors->headers);
 	gateway_arrive(gateway, arrival, exchange_body(exchange));

@@ -82,21 +82,27 @@ struct conf_bosh {
 	struct conf_strings mechanisms; /* SASL; {}: what is of use */
 	bool
 	    assume_secure; /* PLAIN without TLS; default yes on loopback only */
-	int64_t max_wait_ms;           /* 59s */
-	int max_hold;                  /* 1 */
-	int64_t inactivity_ms;         /* 60s */
-	int64_t polling_ms;            /* 2s */
-	int64_t max_pause_ms;          /* 120s */
-	int64_t ws_ping_ms;            /* silence of a WebSocket; 60s */
-	uint64_t max_body;             /* of a request or message; 256K */
-	uint64_t max_response;         /* bytes packed in one body; 128K */
-	uint64_t client_queue;         /* bytes waiting for one session; 1M */
-	int sessions_max;              /* 20000 */
-	int sessions_per_address;      /* 200; loopback is not counted */
-	int subscriptions_per_session; /* 1000 */
-	struct conf_strings origins;   /* CORS; {"*"} */
-	char *secure_uri;              /* or NULL */
-	bool gzip;                     /* of answers; no */
+	int64_t max_wait_ms;            /* 59s */
+	int max_hold;                   /* 1 */
+	int64_t inactivity_ms;          /* 60s */
+	int64_t polling_ms;             /* 2s */
+	int64_t max_pause_ms;           /* 120s */
+	int64_t ws_ping_ms;             /* silence of a WebSocket; 60s */
+	uint64_t max_body;              /* of a request or message; 256K */
+	uint64_t max_response;          /* bytes packed in one body; 128K */
+	uint64_t client_queue;          /* bytes waiting for one session; 1M */
+	int sessions_max;               /* 20000 */
+	int sessions_per_address;       /* 200 */
+	int creations_per_address;      /* a second; 10 */
+	int requests_per_address;       /* a second; 1000 */
+	int login_failures_per_address; /* a minute; 30 */
+	int unknown_sids_per_address;   /* a minute; 1000 */
+	int addresses_max;              /* counted at once; 100000 */
+	bool limit_loopback;            /* loopback is counted, too; no */
+	int subscriptions_per_session;  /* 1000 */
+	struct conf_strings origins;    /* CORS; {"*"} */
+	char *secure_uri;               /* or NULL */
+	bool gzip;                      /* of answers; no */
 	struct conf_strings trusted_proxies; /* networks; {} */
 	bool demo;                           /* serve /demo/ */
 	char *web;                           /* folder of the demo's files */

@@ -193,7 +193,28 @@ const struct conf_option conf_options[] = {
 	    1, 10000000, NULL, "Sessions in all"),
 	BOSH_ROW(sessions_per_address, "sessions-per-address", CONF_INT, "200",
 	    1, 10000000, NULL,
-	    "Sessions of one client address; loopback is not counted"),
+	    "Sessions of one client address; IPv6 counts by /64, loopback "
+	    "is not counted, here and in the next four"),
+	BOSH_ROW(creations_per_address, "creations-per-address", CONF_INT, "10",
+	    1, 1000000, NULL,
+	    "Sessions that one address may open in a second; ten times as "
+	    "many in a burst"),
+	BOSH_ROW(requests_per_address, "requests-per-address", CONF_INT, "1000",
+	    1, 1000000, NULL,
+	    "BOSH requests of one address in a second; ten times as many in "
+	    "a burst; 503 past it"),
+	BOSH_ROW(login_failures_per_address, "login-failures-per-address",
+	    CONF_INT, "30", 1, 1000000, NULL,
+	    "Failed logins of one address in a minute; past it no password "
+	    "is looked at"),
+	BOSH_ROW(unknown_sids_per_address, "unknown-sids-per-address", CONF_INT,
+	    "1000", 1, 1000000, NULL,
+	    "Requests of one address in a minute for sessions that are not "
+	    "there; past it connections are closed"),
+	BOSH_ROW(addresses_max, "addresses-max", CONF_INT, "100000",
+	    1, 10000000, NULL, "Addresses that are counted at once"),
+	BOSH_ROW(limit_loopback, "limit-loopback", CONF_BOOL, "no", 0, 0, NULL,
+	    "Count loopback as any other address"),
 	BOSH_ROW(subscriptions_per_session, "subscriptions-per-session",
 	    CONF_INT, "1000", 1, 1000000, NULL, "Channels of one session"),
 	BOSH_ROW(origins, "origins", CONF_ORIGINS, "*", 0, 0, NULL,
