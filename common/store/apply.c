@@ -105,6 +105,7 @@ apply_is_late(struct writer *writer, const struct entry *entry, int64_t row,
     struct append_result *result)
 {
 	sqlite3_bind_int64(writer->node_find, 1, row);
+	/* Row 0 is none. */
 	result->seq = (uint64_t)db_number(writer->node_find, 0);
 	result->duplicate = result->seq != entry->prev_seq;
 	return result->duplicate;
@@ -120,12 +121,14 @@ apply_entry(struct writer *writer, struct entry *entry, int64_t now_ms,
 	int64_t row;
 	int code;
 
-	row = writer_row(writer, channel, true, &code);
-	if (row == 0)
-		return code;
+	row = writer_row(writer, channel, false, &code);
 	if (entry->kind == ENTRY_NODE &&
 	    apply_is_late(writer, entry, row, result))
 		return SQLITE_OK;
+	if (row == 0)
+		row = writer_row(writer, channel, true, &code);
+	if (row == 0)
+		return code;
 	if (!ledger_decide(writer->ledger, channel, entry, writer->newest + 1,
 	        now_ms, result))
 		return SQLITE_OK;

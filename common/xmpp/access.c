@@ -167,14 +167,15 @@ access_publish(struct ask *ask)
 	const struct conf_class *class =
 	    conf_class(ask->service->conf, ask->channel);
 
-	if (!ask->known &&
+	bool may = ops->may_publish(ask->peer, &ask->from, ask->channel);
+
+	/* Whoever may publish anyway is not made an owner by it. */
+	if (!ask->known && (!may || ask->wants_node) &&
 	    ops->may_create(ask->peer, &ask->from, ask->channel)) {
 		ask->node = node_create(class);
 		node_affiliate(ask->node, &ask->from, NODE_OWNER);
 	}
-	if (access_is_publisher(ask) ||
-	    (ask->node == NULL &&
-	        ops->may_publish(ask->peer, &ask->from, ask->channel)))
+	if (access_is_publisher(ask) || (ask->node == NULL && may))
 		ask->allowed(ask);
 	else if (ask->node == NULL || access_affiliation(ask) == NODE_OUTCAST ||
 	    ask->node->model == NODE_PUBLISHERS)

@@ -24,8 +24,9 @@ enum node_affiliation access_affiliation(const struct ask *ask);
 
 /* May read its items; item-not-found when there is no such channel. */
 void access_to_read(struct ask *ask, access_fn *next);
-/* May publish; makes a node of his (not stored yet, seq 0) when he may create
- * the channel, which is not there. */
+/* May publish; makes a node of his (not stored yet, seq 0) where the channel is
+ * not there, he may create it, and could not publish else or wants it to be a
+ * node (ask->wants_node). */
 void access_to_publish(struct ask *ask, access_fn *next);
 /* May take back what was published. */
 void access_to_retract(struct ask *ask, access_fn *next);

@@ -45,9 +45,10 @@ struct ask {
 	const char *type; /* of the iq; while it is borrowed */
 	char *channel;    /* NULL: the service itself; "": one that cannot be */
 	bool known;       /* the channel is stored; once it was looked up */
-	struct node *node;               /* of the channel, or NULL */
-	struct jid jid;                  /* who is to be subscribed */
-	bool by_presence;                /* that is how he asks to be */
+	struct node *node; /* of the channel, or NULL */
+	struct jid jid;    /* who is to be subscribed */
+	bool by_presence;  /* that is how he asks to be */
+	bool wants_node;   /* what he publishes is for a node of his making */
 	const struct ask_error *refusal; /* of what comes next, or NULL */
 	void (*looked)(struct ask *ask);
 	void (*found)(struct ask *ask);

@@ -31,8 +31,7 @@ node_create(const struct conf_class *class)
 	node->title = xstrdup("");
 	node->description = xstrdup("");
 	node->type = xstrdup("");
-	node->access =
-	    class->subscribe == ACCESS_ANYONE ? NODE_OPEN : NODE_WHITELIST;
+	node->access = NODE_OPEN;
 	node->model =
 	    class->publish == ACCESS_ANYONE ? NODE_ANYBODY : NODE_PUBLISHERS;
 	node->notify_retract = true;

@@ -19,9 +19,9 @@
 /* Bytes of a title, a description or a namespace. */
 #define NODE_TEXT_MAX 1024
 
-/* XEP-0060 §4.5; who may subscribe and read. */
+/* XEP-0060 §4.5; who may subscribe and read, of those whom the class lets. */
 enum node_access {
-	NODE_OPEN,
+	NODE_OPEN, /* all of them */
 	NODE_WHITELIST,
 	NODE_PRESENCE,
 	NODE_AUTHORIZE

@@ -245,6 +245,7 @@ publish_read_options(struct ask *ask, const struct xml *options)
 		return false;
 	}
 	work->options = form_copy(ask->service->reader, form);
+	ask->wants_node = true;
 	return true;
 }
 

@@ -263,6 +263,20 @@ TEST(makes_a_node_of_a_creators_first_publish)
 	assert_has(GET(VERB("<affiliations node='new'/>")), "owner");
 }
 
+TEST(makes_nobody_an_owner_who_may_publish_anyway)
+{
+	peer.publisher = true;
+	assert_result(SET(VERB("<publish node='new'>" ITEM "</publish>")));
+	assert_string_equal(GET(OWNER("<configure node='new'/>")),
+	    ERROR_OF("auth", "forbidden", ""));
+	assert_result(
+	    other("set", VERB("<publish node='new'>" ITEM "</publish>")));
+	assert_result(SET(VERB("<publish node='newer'>" ITEM "</publish>"
+	                       "<publish-options>" FORM(
+	                           FIELD("title", "T")) "</publish-options>")));
+	assert_has(GET(OWNER("<configure node='newer'/>")), "<value>T</value>");
+}
+
 static const char *
 publish_with(const char *fields)
 {
@@ -507,6 +521,7 @@ main(void)
 		RULE(c6_11_lets_those_publish_whom_the_node_names),
 		RULE(takes_a_grant_for_a_publishers_role),
 		RULE(makes_a_node_of_a_creators_first_publish),
+		RULE(makes_nobody_an_owner_who_may_publish_anyway),
 		RULE(publishes_only_to_a_node_that_is_as_the_options_say),
 		RULE(holds_payloads_to_the_namespace_of_the_node),
 		RULE(c6_2_closes_a_whitelist_to_all_but_its_members),
