@@ -184,9 +184,11 @@ def bosh5000(bench):
 
 
 def websocket(bench):
-    """One publish to 500 WebSocket sessions."""
+    """One publish to 500 WebSocket sessions; the peers once."""
     for window, peers, own in ((1, 20, 60), (20, 60, 200)):
         for name, (make, domain) in PEERS.items():
+            if bench.run > 0:
+                break
             with make(bench.folder()) as server:
                 fanout(bench, "websocket", f"{name} w{window}", {"server": server.pid},
                        clients=SESSIONS, count=bench.messages(peers), window=window,
@@ -560,11 +562,13 @@ def main():
             bench.run = number
             for name in options.only or SECTIONS:
                 print(f"run {number + 1}: {name}", flush=True)
+                began = time.monotonic()
                 try:
                     SECTIONS[name](bench)
                 except (RuntimeError, AssertionError, OSError) as problem:
                     failed += 1
                     print(f"  {name} failed: {problem}", flush=True)
+                print(f"  ({time.monotonic() - began:.0f} s)", flush=True)
     except KeyboardInterrupt:
         failed += 1
         print("\ninterrupted", flush=True)
