@@ -3,7 +3,8 @@
  * prints each message's body, and disconnects after so many.
  *
  * usage: gloox_client PORT MODE DOMAIN USER PASSWORD CHANNEL COUNT
- * MODE is pipelining, http10 or http11; an empty USER logs in as nobody.
+ * MODE is pipelining, http10, http11, or pipelining-tls (any certificate will
+ * do); an empty USER logs in as nobody.
  */
 #include <cstdlib>
 #include <iostream>
@@ -13,6 +14,7 @@
 #include <gloox/connectionbosh.h>
 #include <gloox/connectionlistener.h>
 #include <gloox/connectiontcpclient.h>
+#include <gloox/connectiontls.h>
 #include <gloox/iqhandler.h>
 #include <gloox/message.h>
 #include <gloox/messagehandler.h>
@@ -101,9 +103,17 @@ private:
 static ConnectionBOSH::ConnMode
 mode_named(const std::string &name)
 {
-	return name == "pipelining" ? ConnectionBOSH::ModePipelining :
+	return name.find("pipelining") == 0 ? ConnectionBOSH::ModePipelining :
 	    name == "http10"        ? ConnectionBOSH::ModeLegacyHTTP :
 				      ConnectionBOSH::ModePersistentHTTP;
+}
+
+static ConnectionBase *
+connection_named(const std::string &name, int port, const LogSink &log)
+{
+	ConnectionBase *plain = new ConnectionTCPClient(log, "127.0.0.1", port);
+
+	return name == "pipelining-tls" ? new ConnectionTLS(plain, log) : plain;
 }
 
 int
@@ -118,7 +128,7 @@ main(int argc, char **argv)
 	    Client(JID(user + "@" + domain + "/gloox"), argv[5]);
 	Listener listener(client, argv[6], std::atoi(argv[7]));
 	ConnectionBOSH *bosh = new ConnectionBOSH(&client,
-	    new ConnectionTCPClient(client.logInstance(), "127.0.0.1", port),
+	    connection_named(argv[2], port, client.logInstance()),
 	    client.logInstance(), "127.0.0.1", domain, port);
 
 	bosh->setMode(mode_named(argv[2]));

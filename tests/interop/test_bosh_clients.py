@@ -3,6 +3,7 @@ pipelines, and has its own ideas of HTTP and of `terminate`) and libpurple (whic
 pipelines, sends once a second and names an encoding that it does not use)."""
 
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "wire"))
 
+from certificates import Authority, section  # noqa: E402
 from daemons import BOSH_DOMAIN, Waft, wait_until  # noqa: E402
 
 ITEMS = 1000
@@ -34,9 +36,9 @@ def waft(request):
         yield running
 
 
-def start(program, waft, mode, user="", password="", count=ITEMS):
+def start(program, waft, mode, user="", password="", count=ITEMS, port=None):
     return subprocess.Popen(
-        [program, str(waft.public), mode, BOSH_DOMAIN, user, password, "news",
+        [program, str(port or waft.public), mode, BOSH_DOMAIN, user, password, "news",
          str(count)], stdout=subprocess.PIPE, text=True)
 
 
@@ -72,6 +74,27 @@ def test_gloox_gets_a_thousand_items_once_and_in_order(waft, gloox, mode, user):
         return
     wait_until(lambda: waft.bosh.metric("waft_bosh_ends_total") > ended, 5,
                "its `terminal` has ended the session")
+
+
+def test_gloox_pipelines_over_tls(gloox, tmp_path):
+    made = Authority(tmp_path).issue("push", "push.test")
+    with Waft(sections=TOKEN + "\n" + section("push", *made),
+              bosh='tls-listen = {"127.0.0.1:0"}  assume-secure = no') as waft:
+        ready = waft.start("bosh").wait_line("ready")
+        port = re.search(r"https=127.0.0.1:(\d+)", ready)[1]
+        client = start(gloox, waft, "pipelining-tls", "alice", "wonderland",
+                       300, port)
+        try:
+            assert client.stdout.readline().startswith("connected alice@")
+            assert client.stdout.readline() == "subscribed\n"
+            publish(waft, range(100))
+            for number in range(100, 300):
+                publish(waft, [number])
+            output, _ = client.communicate(timeout=20)
+        finally:
+            client.kill()
+            client.wait()
+        assert output.split() == [str(number) for number in range(300)]
 
 
 def test_gloox_with_a_wrong_password_is_refused(waft, gloox):
