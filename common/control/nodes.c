@@ -217,7 +217,7 @@ nodes_look_up(struct call *call, const char *channel, struct node *node)
 
 	kept->node = node;
 	kept->channel = xstrdup(channel);
-	store_channel(call->control->store, call->control->loop, kept->channel,
+	store_node(call->control->store, call->control->loop, kept->channel,
 	    nodes_looked_up, kept);
 }
 

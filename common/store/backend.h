@@ -55,7 +55,7 @@ struct read_request {
 struct channels_request {
 	char *name; /* those after it, or with one the one */
 	bool one;
-	bool nodes; /* those with a node alone */
+	bool nodes; /* of all: those with a node; items are not counted */
 	size_t max;
 	struct channel_info *list; /* names are the request's */
 	size_t count;

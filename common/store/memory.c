@@ -451,7 +451,7 @@ memory_channels(struct store *store, struct request *request)
 		int order = strcmp(channel->name, asked->name);
 
 		if (channel->stored && (asked->one ? order == 0 : order > 0) &&
-		    (!asked->nodes ||
+		    (!asked->nodes || asked->one ||
 		        nodes_find(&memory->nodes, channel->name) != NULL))
 			list[n++] = channel;
 	}

@@ -41,7 +41,7 @@ struct reader {
 	int64_t busy_ms;         /* since when a lock is waited for */
 
 	sqlite3_stmt *begin, *commit, *last_seq;
-	sqlite3_stmt *channel_find, *items, *newest, *scan, *nodes;
+	sqlite3_stmt *channel_find, *items, *newest, *scan, *node, *nodes;
 	sqlite3_stmt *channels, *channel;
 	sqlite3_stmt *subs, *subs_channel, *subs_address;
 };
@@ -232,9 +232,10 @@ static int
 reader_channels(struct reader *reader, struct request *request)
 {
 	struct channels_request *asked = &request->u.channels;
-	sqlite3_stmt *stmt = asked->one ? reader->channel :
-	    asked->nodes                ? reader->nodes :
-	                                  reader->channels;
+	sqlite3_stmt *stmt = asked->nodes ?
+	    asked->one ? reader->node : reader->nodes :
+	    asked->one ? reader->channel :
+	                 reader->channels;
 	struct channel_info info;
 	int code;
 
@@ -459,6 +460,9 @@ reader_prepare(struct reader *reader)
 	    "SELECT " DB_ENTRY_COLUMNS " WHERE l.seq > ? ORDER BY l.seq");
 	reader->channels =
 	    db_prepare(db, READER_CHANNEL "> ?1 ORDER BY c.name LIMIT ?2)");
+	reader->node = db_prepare(db,
+	    "SELECT name, 0, last_time, 0, node_seq, node FROM channel "
+	    "WHERE stored = 1 AND name = ?1 LIMIT ?2");
 	reader->nodes = db_prepare(db,
 	    "SELECT name, 0, last_time, 0, node_seq, node FROM channel "
 	    "WHERE node_seq > 0 AND stored = 1 AND name > ?1 "

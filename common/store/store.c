@@ -192,6 +192,17 @@ store_nodes(struct store *store, struct loop *loop, const char *after,
 }
 
 void
+store_node(struct store *store, struct loop *loop, const char *channel,
+    channels_fn *done, void *arg)
+{
+	struct request *request = request_create(REQUEST_CHANNELS, loop, arg);
+
+	request->u.channels.one = true;
+	request->u.channels.nodes = true;
+	store_submit_channels(store, request, channel, 1, done);
+}
+
+void
 store_channel(struct store *store, struct loop *loop, const char *channel,
     channels_fn *done, void *arg)
 {

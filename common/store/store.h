@@ -126,6 +126,9 @@ void store_channels(struct store *store, struct loop *loop, const char *after,
 /* ERR_NOTFOUND when the channel is not stored; else exactly one. */
 void store_channel(struct store *store, struct loop *loop, const char *channel,
     channels_fn *done, void *arg);
+/* The same without its items, which costs less: last_seq and items are 0. */
+void store_node(struct store *store, struct loop *loop, const char *channel,
+    channels_fn *done, void *arg);
 /* Those of which an owner has said something; items are not counted. */
 void store_nodes(struct store *store, struct loop *loop, const char *after,
     size_t max, channels_fn *done, void *arg);

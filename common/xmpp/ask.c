@@ -150,7 +150,7 @@ void
 ask_look(struct ask *ask, void (*looked)(struct ask *ask))
 {
 	ask->looked = looked;
-	store_channel(ask->service->store, ask->service->loop, ask->channel,
+	store_node(ask->service->store, ask->service->loop, ask->channel,
 	    ask_channel_cb, ask);
 }
 
