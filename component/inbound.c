@@ -33,6 +33,10 @@ static struct stat_metric inbound_ended =
     STAT_COUNTER("waft_component_bounced_subscriptions_total",
         "Subscriptions suspended or removed because the user is gone", NULL);
 
+static struct stat_metric inbound_untold =
+    STAT_COUNTER("waft_component_untold_total",
+        "XEP-0060 notices for people that the component does not reach", NULL);
+
 struct inbound {
 	struct worker *worker;
 	const struct conf_component *component;
@@ -202,10 +206,21 @@ inbound_is_lasting(void *peer UNUSED)
 	return true;
 }
 
+/* Users of the gateway are not the XMPP server's. */
 static void
-inbound_tell(void *peer, const char *to UNUSED, const char *text, size_t len)
+inbound_tell(void *peer, const char *to, const char *text, size_t len)
 {
-	inbound_send(peer, text, len);
+	struct inbound *inbound = peer;
+	const char *domain = worker_conf(inbound->worker)->bosh.domain, *why;
+	struct jid jid;
+
+	if (jid_parse(to, strlen(to), &jid, &why) == ERR_OK &&
+	    (domain == NULL || !jid_domain_is(&jid, domain))) {
+		inbound_send(peer, text, len);
+		return;
+	}
+	stat_add(&inbound_untold, 1);
+	log_debug("component.untold", "to=%s", LOGQ(to));
 }
 
 /* A component's stream has nothing that a repeated request is known by. */
@@ -276,7 +291,7 @@ bounce_found(enum err err UNUSED, const struct subscription *subs, size_t count,
 	for (i = 0; i < count; i++)
 		if (strcmp(subs[i].address, bounce->address.full) == 0)
 			break;
-	if (i == count || subs[i].state == SUB_SUSPENDED) {
+	if (i == count || subs[i].state != SUB_ACTIVE) {
 		bounce_end(bounce);
 		return;
 	}

@@ -1,11 +1,18 @@
 """Nodes that users make, own and configure: slixmpp's XEP-0060 at both servers."""
 
+import pathlib
+import sys
 import xml.etree.ElementTree as ET
 
 import pytest
 from slixmpp.exceptions import IqError
 
 from servers import wait_until
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "wire"))
+
+from bosh import DOMAIN, Session  # noqa: E402
+from daemons import Waft  # noqa: E402
 
 PUBSUB = ("xep_0004", "xep_0030", "xep_0059", "xep_0060", "xep_0199")
 SERVICE = "push.localhost"
@@ -181,3 +188,33 @@ def test_c5_12_items_come_by_pages(alice):
         seen += [item.get("id") for item in answer.iter(f"{{{NS}}}item")]
         after = f"<after>{answer.find(f'.//{{{rsm}}}last').text}</after>"
     assert seen == list("12345")
+
+
+def test_a_page_is_let_in_by_an_owner_at_the_server(server, user):
+    """One request crosses from BOSH to the component and its approval back."""
+    with Waft('token "page" { kind = basic  secret = "pw" }',
+              server=server.component_port, engine="sqlite",
+              component="reconnect = 1s  " + CREATORS) as waft:
+        waft.run(ready=("bosh", "component"))
+        alice = user("alice", plugins=PUBSUB)
+        create(alice, "club", access_model="authorize")
+        page = Session(waft.public, wait=1).log_in("PLAIN", "\0page\0pw")
+        stanzas = list(page.call(
+            f"<iq xmlns='jabber:client' type='set' id='s' to='{DOMAIN}'>"
+            f"<pubsub xmlns='{NS}'><subscribe node='club' jid='page@{DOMAIN}'/></pubsub>"
+            "</iq>").xml)
+
+        def poll(found):
+            seen = [each for stanza in stanzas for each in stanza.iter() if found(each)]
+            if not seen:
+                stanzas.extend(page.call().xml)
+            return seen
+
+        wait_until(lambda: poll(lambda each: each.get("subscription") == "pending"),
+                   what="the subscription is pending")
+        alice.ask(lambda c: c["xep_0060"].modify_subscriptions(
+            SERVICE, "club", [(f"page@{DOMAIN}", "subscribed")]))
+        alice.ask(lambda c: c["xep_0060"].publish(SERVICE, "club", id="1", payload=atom("x")))
+        wait_until(lambda: poll(lambda each: each.tag == EVENT + "item"),
+                   what="the item reaches the page")
+        page.close()
