@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bosh/client.h"
+#include "bosh/limit.h"
 #include "bosh/position.h"
 #include "bosh/stream.h"
 #include "common/base/crypto.h"
@@ -375,6 +376,16 @@ framing_is_blank(struct slice text)
 	return true;
 }
 
+static bool
+framing_is_one_too_many(const struct client *client)
+{
+	const struct gateway *gateway = client->gateway;
+	const struct limit_peer peer = limit_peer(client->peer);
+
+	return !limits_take(gateway->relay->limits, &gateway->conf->bosh, &peer,
+	    LIMIT_REQUESTS, loop_now_ms(gateway->loop));
+}
+
 static void
 framing_message(struct websocket *ws, struct slice text)
 {
@@ -384,6 +395,11 @@ framing_message(struct websocket *ws, struct slice text)
 	enum condition condition;
 	struct xml *element;
 
+	if (framing_is_one_too_many(client)) {
+		client_end(client, COND_POLICY_VIOLATION, NULL,
+		    "requests-per-address");
+		return;
+	}
 	if (framing_is_blank(text))
 		return;
 	if (xml_parse(client->gateway->reader, text.p, text.len, true, &element,

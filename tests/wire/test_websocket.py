@@ -435,6 +435,24 @@ def test_past_subscriptions_per_session_there_is_an_error():
         assert stream.hear().get("type") == "error"
 
 
+def test_past_requests_per_address_the_session_ends():
+    with Gateway("requests-per-address = 1\nlimit-loopback = yes") as gateway, \
+            Stream(gateway.port) as stream:
+        stream.log_in()
+        for _ in range(30):
+            stream.say(f"<presence xmlns='{NC}'/>")
+        assert stream.error() == "policy-violation"
+
+
+def test_past_creations_per_address_there_is_no_handshake():
+    with Gateway("creations-per-address = 1\nlimit-loopback = yes") as gateway:
+        def shake():
+            with Socket(gateway.port) as each:
+                return each.shake()[0]
+        assert shake() == 101
+        until(lambda: shake() == 503)
+
+
 def test_a_slow_reader_gets_everything_later_and_holds_up_nobody(gateway):
     large = "x" * 20000
     with Stream(gateway.port, size=4096) as slow, \
