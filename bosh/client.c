@@ -6,6 +6,7 @@
 #include <event2/event.h>
 
 #include "bosh/grant.h"
+#include "bosh/keep.h"
 #include "bosh/position.h"
 #include "bosh/stream.h"
 #include "common/base/log.h"
@@ -37,7 +38,7 @@ static const struct carrier client_bosh;
 
 /* Content types that a client may ask for (XEP-0124 §7.1); nothing that a
  * browser would run. */
-static const char *
+const char *
 client_content(struct slice content)
 {
 	static const char *const types[] = { "text/xml; charset=utf-8",
@@ -161,6 +162,15 @@ client_create(struct gateway *gateway, const struct body *body,
 	return client;
 }
 
+void
+client_take_up(struct client *client, const struct session_opts *opts,
+    const struct session_past *past)
+{
+	client->carrier = &client_bosh;
+	client->session = session_resume(opts, past, &client_session_ops,
+	    client, loop_now_ms(client->gateway->loop));
+}
+
 static void
 client_out_free(struct client_out *out)
 {
@@ -222,11 +232,16 @@ void
 client_receive(struct client *client, struct body *body,
     struct arrival *arrival)
 {
+	bool pause = body->pause_s > 0;
+
 	arrival->client = client;
 	session_receive(client->session, body, arrival,
 	    loop_now_ms(client->gateway->loop));
 	if (session_is_over(client->session))
 		return;
+	if (pause)
+		keep_changed(client);
+	client_resume(client);
 	loop_defer(client->gateway->loop, &client->flush);
 	client_arm(client);
 }
@@ -286,15 +301,25 @@ client_push(struct client *client, struct client_out out)
 	loop_defer(client->gateway->loop, &client->flush);
 }
 
+bool
+client_has_room(const struct client *client, size_t len)
+{
+	size_t kept =
+	    client->session == NULL ? 0 : session_kept(client->session);
+
+	return client->out_count == 0 ||
+	    client->out_bytes + kept + len <=
+	    client->gateway->conf->bosh.client_queue;
+}
+
 static void
 client_push_text(struct client *client, const char *text, size_t len,
     bool stream)
 {
 	if (client->over)
 		return;
-	if (client->out_count > 0 &&
-	    client->out_bytes + len >
-	        client->gateway->conf->bosh.client_queue) {
+	keep_changed(client);
+	if (!client_has_room(client, len)) {
 		client->overflow = true;
 		loop_defer(client->gateway->loop, &client->flush);
 		return;
@@ -367,12 +392,12 @@ client_write_item(struct client *client, const struct client_out *out,
 	stat_add(&client_delivered, 1);
 }
 
-static void
+void
 client_resume(struct client *client)
 {
 	struct client_sub *sub;
 
-	if (!client->some_full)
+	if (!client->some_full || !client_has_room(client, 0))
 		return;
 	client->some_full = false;
 	TAILQ_FOREACH(sub, &client->subs, entry)
@@ -414,13 +439,16 @@ client_popped(struct client *client, uint64_t mark)
 
 /* Writes what waits, up to max_response. */
 static void
-client_write(struct client *client, struct buf *text, uint64_t *mark)
+client_write(struct client *client, struct buf *text,
+    struct session_answer *answer)
 {
 	uint64_t max = client->gateway->conf->bosh.max_response;
 
-	while (client->out_count > 0 && text->len < max)
-		client_pop(client, text, mark);
-	client_popped(client, *mark);
+	while (client->out_count > 0 && text->len < max) {
+		answer->texts |= client->out[client->out_first].stanza == NULL;
+		client_pop(client, text, &answer->mark);
+	}
+	client_popped(client, answer->mark);
 }
 
 static void
@@ -457,7 +485,7 @@ client_render(void *arg, struct session_answer *answer)
 		body_open(text, &answer->attrs);
 	}
 	if (answer->payload)
-		client_write(client, text, &answer->mark);
+		client_write(client, text, answer);
 	body_close(text);
 	return (struct slice){ text->data, text->len };
 }
@@ -495,15 +523,45 @@ client_answer(void *arg, void *transport, enum session_reply reply,
 	arrival_answer(transport, status, client->content, text);
 }
 
+/* After a restart there may be keys between that nobody remembers. */
+static bool
+client_check_key(struct client *client, const struct body *body)
+{
+	struct keys *keys = &client->keys;
+
+	if (body->newkey.p != NULL)
+		keep_changed(client);
+	if (body->rid > keys->rid)
+		return keys_check_far(keys, body->rid - keys->rid - 1,
+		    body->key, body->newkey);
+	return keys_check_again(keys, keys->rid - body->rid, body->key,
+	    body->newkey);
+}
+
 static enum condition
 client_apply(void *arg, const struct body *body)
 {
 	struct client *client = arg;
 
-	if (body->rid != client->created &&
-	    !keys_check(&client->keys, body->key, body->newkey))
+	if (client->keys.used && body->rid != client->created &&
+	    !client_check_key(client, body))
 		return COND_ITEM_NOT_FOUND;
+	client->keys.rid = body->rid;
 	return stream_apply(client, body);
+}
+
+/* Did a request of before the restart have this key? */
+static bool
+client_knows_key(void *arg, const struct body *body)
+{
+	const struct client *client = arg;
+	struct keys keys = client->keys;
+
+	return body->rid > keys.rid ?
+	    keys_check_far(&keys, body->rid - keys.rid - 1, body->key,
+	        body->newkey) :
+	    keys_check_again(&keys, keys.rid - body->rid, body->key,
+	        body->newkey);
 }
 
 /* An ordinary end is nothing to read about, one that is the client's fault is.
@@ -550,19 +608,40 @@ client_ended(void *arg, enum condition condition, bool told, const char *reason)
 static void
 client_flush_session(struct client *client)
 {
-	session_flush(client->session, loop_now_ms(client->gateway->loop));
+	int64_t now = loop_now_ms(client->gateway->loop);
+
+	if (keep_holds_back(client))
+		return;
+	if (client->releasing)
+		session_release(client->session, now);
+	else
+		session_flush(client->session, now);
+	if (client->over)
+		return;
+	keep_moved(client);
+	if (client->resume_due && client->out_count == 0) {
+		client->resume_due = false;
+		position_resume(client);
+	}
 }
 
 static int64_t
 client_session_deadline(const struct client *client)
 {
-	return session_deadline(client->session);
+	int64_t due = session_deadline(client->session);
+	int64_t later = loop_now_ms(client->gateway->loop) + KEEP_MS;
+
+	return client->storing > 0 && due < later ? later : due;
 }
 
 static void
 client_session_timeout(struct client *client)
 {
+	if (client->storing > 0 || client->changed)
+		return;
 	session_timeout(client->session, loop_now_ms(client->gateway->loop));
+	if (!client->over)
+		keep_moved(client);
 }
 
 static void
@@ -575,7 +654,8 @@ client_end_session(struct client *client, enum condition condition,
 static void
 client_release_session(struct client *client)
 {
-	session_release(client->session, loop_now_ms(client->gateway->loop));
+	client->releasing = true;
+	loop_defer(client->gateway->loop, &client->flush);
 }
 
 static uint64_t
@@ -601,4 +681,5 @@ static const struct carrier client_bosh = {
 };
 
 static const struct session_ops client_session_ops = { client_apply,
-	client_waiting, client_render, client_answer, client_ended };
+	client_waiting, client_render, client_answer, client_ended,
+	client_knows_key };

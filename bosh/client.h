@@ -36,8 +36,10 @@ struct client_sub {
 	TAILQ_ENTRY(client_sub) entry;
 	struct client *client;
 	struct sub sub;
-	bool durable; /* of the bare JID, in the store */
-	bool full;    /* its sink said SINK_FULL */
+	uint64_t start; /* it listens to what follows */
+	bool durable;   /* of the bare JID, in the store */
+	bool full;      /* its sink said SINK_FULL */
+	bool slow;      /* has not taken anything since */
 };
 
 /* What carries a client's stanzas: BOSH (client.c) or a WebSocket (framing.c).
@@ -84,6 +86,17 @@ struct client {
 	bool moved;     /* in the gateway's list of that name */
 	bool some_full; /* one of subs is */
 	bool overflow;  /* texts past client_queue: it ends */
+	/* For keep.c. */
+	bool changed;    /* the record must be written before an answer */
+	bool unsaved;    /* that failed */
+	bool texts_kept; /* the record has stanzas that are no items */
+	bool releasing;
+	bool resume_due;  /* position_resume(), once the bind is answered */
+	char prefix[2];   /* of the first sid's worker */
+	uint16_t storing; /* records being written: answers wait */
+	uint32_t asking;  /* answers of the service that are outstanding, */
+	uint64_t asked;   /* the first for the request of this rid */
+	uint32_t place;   /* in the pages, from 1; 0: none */
 	uint8_t ver_minor;
 	uint64_t created; /* rid */
 	uint64_t applied; /* rid of the request whose payload is looked at */
@@ -119,6 +132,11 @@ struct client *client_alloc(struct gateway *gateway, const char *peer);
 /* From a creation request that was found good. */
 struct client *client_create(struct gateway *gateway, const struct body *body,
     const char *peer);
+/* Takes up the session of before a restart. */
+void client_take_up(struct client *client, const struct session_opts *opts,
+    const struct session_past *past);
+/* The Content-Type that a client may ask for; static. */
+const char *client_content(struct slice content);
 struct client *client_ref(struct client *client);
 void client_unref(struct client *client);
 
@@ -147,6 +165,10 @@ void client_arm(struct client *client);
 void client_pop(struct client *client, struct buf *text, uint64_t *mark);
 /* The same is done with for now: there may be room again. */
 void client_popped(struct client *client, uint64_t mark);
+/* What waits fits in client_queue with what may be asked for again. */
+bool client_has_room(const struct client *client, size_t len);
+/* Lets those of its channels go on that its queue had no room for. */
+void client_resume(struct client *client);
 /* A whole element for the client, to be sent at the end of the turn. */
 void client_send(struct client *client, const char *text, size_t len);
 /* The same, using the prefix `stream`. */

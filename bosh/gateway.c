@@ -8,6 +8,7 @@
 
 #include "bosh/client.h"
 #include "bosh/grant.h"
+#include "bosh/keep.h"
 #include "bosh/login.h"
 #include "bosh/position.h"
 #include "bosh/sender.h"
@@ -101,6 +102,7 @@ gateway_create(struct relay *relay, struct worker *worker, int index)
 	    gateway_moved_cb, gateway);
 	if (gateway->moved_timer == NULL)
 		fatal(EX_OSERR, "bosh.event", "reason=memory");
+	gateway->keep = keep_create(gateway);
 	buf_init(&gateway->scratch, 0);
 	buf_init(&gateway->last_from, 0);
 	buf_init(&gateway->last_id, 0);
@@ -134,6 +136,7 @@ gateway_unref(struct gateway *gateway)
 	free(gateway->ended);
 	logins_unref(gateway->logins);
 	event_free(gateway->moved_timer);
+	keep_free(gateway->keep);
 	free(gateway);
 }
 
@@ -226,6 +229,8 @@ gateway_forget(struct gateway *gateway, struct client *client,
     enum condition condition, bool told)
 {
 	HASH_DEL(gateway->clients, client);
+	gateway->restored -= client->sid[0] == '#';
+	keep_remove(gateway->keep, client);
 	stat_add(client->session != NULL ? &gateway_sessions :
 	                                   &gateway_websockets,
 	    -1);
@@ -351,6 +356,8 @@ gateway_open(struct gateway *gateway, struct body *body,
 	    gateway_check_creation(gateway, body, arrival);
 	struct client *client;
 
+	if (gateway->ending)
+		condition = COND_SYSTEM_SHUTDOWN;
 	if (condition != COND_NONE) {
 		gateway_refuse(gateway, arrival, condition, !body->has_ver);
 		return;
@@ -365,6 +372,7 @@ gateway_open(struct gateway *gateway, struct body *body,
 	client->secure = arrival->secure;
 	gateway_add(gateway, client);
 	keys_init(&client->keys, body->newkey);
+	keep_add(gateway->keep, client);
 	stat_add(&gateway_sessions, 1);
 	stat_add(&gateway_created, 1);
 	client_receive(client, body, arrival);
@@ -396,6 +404,46 @@ gateway_find(struct gateway *gateway, struct slice sid)
 	return client;
 }
 
+/* A client of before a restart is known by the hash of its sid until now. */
+static struct client *
+gateway_claim(struct gateway *gateway, struct slice sid)
+{
+	unsigned char hash[KEEP_HASH];
+	char name[SID_SIZE];
+	struct client *client;
+
+	keep_hash(sid.p, sid.len, hash);
+	keep_name(hash, name);
+	HASH_FIND_STR(gateway->clients, name, client);
+	if (client == NULL)
+		return NULL;
+	HASH_DEL(gateway->clients, client);
+	memcpy(client->sid, sid.p, sid.len);
+	client->sid[sid.len] = '\0';
+	HASH_ADD_STR(gateway->clients, sid, client);
+	gateway->restored--;
+	if (client->jid != NULL && !client->anonymous &&
+	    !relay_rename(gateway->relay, client->jid, name, client->sid)) {
+		gateway_conflict(gateway, client->sid);
+		return NULL;
+	}
+	return client;
+}
+
+/* Of a request: a name that is not a sid's finds nothing. */
+static struct client *
+gateway_find_sid(struct gateway *gateway, struct slice sid)
+{
+	struct client *client;
+
+	if (sid.len != SID_SIZE - 1)
+		return NULL;
+	client = gateway_find(gateway, sid);
+	if (client == NULL && gateway->restored > 0)
+		client = gateway_claim(gateway, sid);
+	return client;
+}
+
 /* XEP-0124 §19.1: such a session is not continued where others can read. */
 static void
 gateway_cut(const struct client *client, struct arrival *arrival)
@@ -422,7 +470,7 @@ gateway_unknown(struct gateway *gateway, struct arrival *arrival,
 
 static void
 gateway_dispatch(struct gateway *gateway, struct arrival *arrival,
-    struct body *body)
+    struct body *body, struct slice text)
 {
 	struct client *client;
 
@@ -435,7 +483,9 @@ gateway_dispatch(struct gateway *gateway, struct arrival *arrival,
 			gateway_open(gateway, body, arrival);
 		return;
 	}
-	client = gateway_find(gateway, body->sid);
+	client = gateway_find_sid(gateway, body->sid);
+	if (client == NULL && keep_park(gateway->keep, arrival, text))
+		return;
 	if (client == NULL || client->session == NULL)
 		gateway_unknown(gateway, arrival, body->sid);
 	else if (client->secure && !arrival->secure)
@@ -481,7 +531,8 @@ gateway_owner(const struct gateway *gateway, struct slice sid)
 		else
 			return gateway->index;
 	}
-	return index < gateway->relay->n_gateways ? index : gateway->index;
+	/* There may have been more workers when it was made. */
+	return index % gateway->relay->n_gateways;
 }
 
 void
@@ -497,7 +548,7 @@ gateway_arrive(struct gateway *gateway, struct arrival *arrival,
 	if (owner != gateway->index)
 		arrival_forward(arrival, owner, text);
 	else
-		gateway_dispatch(gateway, arrival, &body);
+		gateway_dispatch(gateway, arrival, &body, text);
 	body_clear(&body);
 }
 
@@ -509,7 +560,7 @@ gateway_receive(struct gateway *gateway, struct arrival *arrival,
 
 	if (!gateway_read(gateway, arrival, text, &body))
 		return;
-	gateway_dispatch(gateway, arrival, &body);
+	gateway_dispatch(gateway, arrival, &body, text);
 	body_clear(&body);
 }
 
@@ -562,22 +613,45 @@ gateway_entry(struct entry *entry, void *arg)
 
 /* ---- all of them ----------------------------------------------------- */
 
-void
-gateway_release_all(struct gateway *gateway)
-{
-	struct client *client, *next;
-
-	MAP_FOREACH(client, next, gateway->clients)
-		client_release(client);
-}
-
-void
+static void
 gateway_end_all(struct gateway *gateway)
 {
 	struct client *client, *next;
 
 	MAP_FOREACH(client, next, gateway->clients)
 		client_end(client, COND_SYSTEM_SHUTDOWN, NULL, "shutdown");
+}
+
+void
+gateway_drain(struct gateway *gateway)
+{
+	struct client *client, *next;
+
+	gateway->ending = gateway->conf->bosh.shutdown == SHUTDOWN_END;
+	MAP_FOREACH(client, next, gateway->clients)
+		if (gateway->ending && client->session != NULL)
+			client_end(client, COND_SYSTEM_SHUTDOWN, NULL,
+			    "shutdown");
+		else
+			client_release(client);
+}
+
+void
+gateway_stop(struct gateway *gateway)
+{
+	if (gateway->conf->bosh.shutdown == SHUTDOWN_END)
+		gateway_end_all(gateway);
+	keep_stay(gateway->keep);
+	gateway_end_all(gateway);
+}
+
+void
+gateway_put_back(struct gateway *gateway, struct client *client)
+{
+	HASH_ADD_STR(gateway->clients, sid, client);
+	gateway->restored++;
+	stat_add(&gateway_sessions, 1);
+	client_arm(client);
 }
 
 void

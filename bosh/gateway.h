@@ -25,6 +25,7 @@
 struct client;
 struct event;
 struct gateway_ended;
+struct keep;
 struct logins;
 struct sender;
 
@@ -44,6 +45,9 @@ struct gateway {
 	/* Named users whose position is to be saved. */
 	TAILQ_HEAD(, client) moved;
 	struct event *moved_timer;
+	struct keep *keep;
+	int restored; /* clients of before a restart that have not come back */
+	bool ending;  /* sessions too, and none is made any more */
 	struct buf scratch;
 	struct websockets websockets;
 	/* What the stanzas of one item have in common, for the item that was
@@ -55,7 +59,7 @@ struct gateway {
 
 struct gateway *gateway_create(struct relay *relay, struct worker *worker,
     int index);
-/* The loop has stopped; gateway_end_all() came before.  What the store still
+/* The loop has stopped; gateway_stop() came before.  What the store still
  * owes to clients that are over keeps the memory until the loop is freed. */
 void gateway_unref(struct gateway *gateway);
 /* A new configuration with its logins, whose reference it takes.  One with
@@ -83,9 +87,15 @@ enum condition gateway_check_to(const struct gateway *gateway, struct slice to);
 /* A worker_entry_fn: subscriptions that were added or ended elsewhere. */
 void gateway_entry(struct entry *entry, void *gateway);
 
-/* Answers all that is held, the sessions stay. */
-void gateway_release_all(struct gateway *gateway);
-void gateway_end_all(struct gateway *gateway);
+/* The program is to end.  By `shutdown`: all that is held is answered and the
+ * sessions stay, or they end and no new one is made. */
+void gateway_drain(struct gateway *gateway);
+/* The loop has stopped: the sessions leave this worker, and stay on disk if
+ * they are to be kept. */
+void gateway_stop(struct gateway *gateway);
+
+/* A session of before a restart, under its name there (keep_name()). */
+void gateway_put_back(struct gateway *gateway, struct client *client);
 
 /* Ends the session of that sid because another took its JID. */
 void gateway_conflict(struct gateway *gateway, const char *sid);

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "bosh/client.h"
+#include "bosh/keep.h"
 #include "bosh/position.h"
 #include "bosh/stream.h"
 #include "common/base/clock.h"
@@ -25,13 +26,20 @@ struct listen_call {
 static void
 listen_ref(void *peer)
 {
-	client_ref(peer);
+	struct client *client = client_ref(peer);
+
+	if (client->asking++ == 0)
+		client->asked = client->applied;
 }
 
 static void
 listen_unref(void *peer)
 {
-	client_unref(peer);
+	struct client *client = peer;
+
+	if (--client->asking == 0)
+		keep_moved(client);
+	client_unref(client);
 }
 
 static void

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bosh/gateway.h"
+#include "bosh/keep.h"
 #include "bosh/login.h"
 #include "bosh/web.h"
 #include "common/base/json.h"
@@ -189,6 +190,7 @@ main_start(struct daemon *daemon)
 		    web_create(gateway_create(program->relay, worker, i));
 		worker_follow(worker, store_newest(daemon->store),
 		    gateway_entry, program->relay->gateways[i]);
+		keep_load(program->relay->gateways[i]->keep);
 	}
 	status = main_listen_all(daemon, listen, NULL, &program->addresses);
 	return status != 0 ? status : main_listen_tls(daemon);
@@ -233,7 +235,7 @@ main_drain_worker(void *arg)
 	struct daemon *daemon = post->daemon;
 	struct program *program = daemon->arg;
 
-	gateway_release_all(program->relay->gateways[post->index]);
+	gateway_drain(program->relay->gateways[post->index]);
 	web_drain(program->webs[post->index]);
 	if (atomic_fetch_sub(&program->undrained, 1) == 1)
 		loop_post(worker_loop(daemon->workers[0]), main_drained,
@@ -303,11 +305,12 @@ main_stop(struct daemon *daemon)
 
 	if (program->relay == NULL)
 		return;
-	for (int i = 0; i < daemon->n_workers; i++)
-		if (program->relay->gateways[i] != NULL)
-			gateway_end_all(program->relay->gateways[i]);
+	/* First the connections: who is still held is not told of an end. */
 	for (int i = 0; i < daemon->n_workers; i++)
 		web_free(program->webs[i]);
+	for (int i = 0; i < daemon->n_workers; i++)
+		if (program->relay->gateways[i] != NULL)
+			gateway_stop(program->relay->gateways[i]);
 	for (int i = 0; i < daemon->n_workers; i++)
 		if (program->relay->gateways[i] != NULL)
 			gateway_unref(program->relay->gateways[i]);

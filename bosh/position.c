@@ -34,7 +34,7 @@ position_bare(const struct client *client)
 }
 
 /* The least seq that waits or may not have arrived; 0: none. */
-static uint64_t
+uint64_t
 position_open(const struct client *client, bool clean)
 {
 	uint64_t open = clean ? 0 : client->carrier->oldest_mark(client);
@@ -171,14 +171,40 @@ position_finish(struct position_call *call)
 	free(call);
 }
 
+/* Subscriptions that ended while the gateway was away. */
+static void
+position_drop_others(struct position_call *call, enum err err,
+    const struct subscription *subs, size_t count, uint64_t as_of)
+{
+	struct client_sub *own, *next;
+	size_t i;
+
+	if (err != ERR_OK || count == POSITION_PAGE)
+		return;
+	TAILQ_FOREACH_SAFE(own, &call->client->subs, entry, next) {
+		if (!own->durable || own->start > as_of)
+			continue;
+		for (i = 0; i < count; i++)
+			if (strcmp(subs[i].channel,
+			        channel_name(own->sub.channel)) == 0 &&
+			    strcmp(subs[i].address, call->bare) == 0 &&
+			    subs[i].state == SUB_ACTIVE)
+				break;
+		if (i == count)
+			client_unlisten(call->client,
+			    channel_name(own->sub.channel));
+	}
+}
+
 static void
 position_listed(enum err err, const struct subscription *subs, size_t count,
-    uint64_t as_of UNUSED, void *arg)
+    uint64_t as_of, void *arg)
 {
 	struct position_call *call = arg;
 	uint64_t after;
 	bool existed;
 
+	position_drop_others(call, err, subs, count, as_of);
 	if (err != ERR_OK)
 		log_warn("bosh.resume", "jid=%s error=%s", LOGQ(call->bare),
 		    err_name(err));

@@ -11,10 +11,14 @@
 #define WAFT_POSITION_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct client;
 struct gateway;
 
+/* The least seq that waits or may not have arrived; 0: none.  Clean: what was
+ * sent has arrived. */
+uint64_t position_open(const struct client *client, bool clean);
 /* The session was sent items. */
 void position_moved(struct client *client);
 /* Saves those of all sessions that moved. */

@@ -13,7 +13,7 @@ receive_forget(struct session *session, uint64_t rid)
 	for (int i = 0; i <= session->mask; i++) {
 		slot = &session->slots[i];
 		if (slot->cached && slot->rid <= rid)
-			session_slot_clear(slot);
+			session_slot_clear(session, slot);
 	}
 }
 
@@ -114,9 +114,8 @@ receive_apply(struct session *session, struct session_slot *slot,
 		receive_pause(session, body->pause_s);
 }
 
-/* What came early and is now in turn. */
-static void
-receive_apply_early(struct session *session, int64_t now)
+void
+session_apply_early(struct session *session, int64_t now)
 {
 	struct session_slot *slot;
 	struct body *body;
@@ -153,15 +152,35 @@ receive_key_mark(const struct session *session, const struct body *body)
 	return mark == 0 ? 1 : mark;
 }
 
+/* Of a request before the restart its key is all that can be compared. */
+static bool
+receive_knows_key(struct session *session, struct session_slot *slot,
+    const struct body *body)
+{
+	uint64_t mark = receive_key_mark(session, body);
+
+	if (slot->restored && session->keys && slot->key == 0 && mark != 0 &&
+	    session->ops->knows_key(session->arg, body))
+		slot->key = mark;
+	return slot->key == mark;
+}
+
 /* A rid seen before: the same answer again, or the old transport makes way
  * (§14.3).  What the repeat contains is not looked at but for its key. */
 static void
 receive_repeat(struct session *session, struct session_slot *slot,
     const struct body *body, void *transport, int64_t now)
 {
-	if (slot->key != receive_key_mark(session, body)) {
+	if (!receive_knows_key(session, slot, body)) {
 		session_end(session, COND_ITEM_NOT_FOUND, transport,
 		    "repeat with another key");
+		return;
+	}
+	/* Passed over, when it did not come in time: its payload would be lost
+	 * in silence. */
+	if (slot->lost && body->has_payload) {
+		session_end(session, COND_ITEM_NOT_FOUND, transport,
+		    "rid passed over");
 		return;
 	}
 	if (receive_repeats_too_often(slot, now)) {
@@ -203,7 +222,7 @@ receive_new(struct session *session, struct body *body, void *transport,
 	if (session->next - 1 - session->answered > session->requests)
 		session_flush(session, now);
 	session->pause_ms = 0;
-	session_slot_clear(slot);
+	session_slot_clear(session, slot);
 	slot->rid = body->rid;
 	slot->transport = transport;
 	slot->at = now;
@@ -222,16 +241,20 @@ receive_new(struct session *session, struct body *body, void *transport,
 		return;
 	}
 	receive_apply(session, slot, body, now);
-	receive_apply_early(session, now);
+	session_apply_early(session, now);
 }
 
 void
 session_receive(struct session *session, struct body *body, void *transport,
     int64_t now)
 {
-	struct session_slot *slot = session_slot(session, body->rid);
-	uint64_t last = session->next - 1 + session->requests;
+	struct session_slot *slot;
+	uint64_t last;
 
+	if (session->resume_window > 0)
+		session_rebase(session, body, now);
+	slot = session_slot(session, body->rid);
+	last = session->next - 1 + session->requests;
 	if (body->terminate || body->pause_s > 0)
 		last++;
 	session->active_at = now;

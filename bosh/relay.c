@@ -47,6 +47,9 @@ relay_create(const struct conf *conf, struct store *store, int n_gateways)
 	relay->conf = conf;
 	relay->store = store;
 	relay->n_gateways = n_gateways;
+	snprintf(relay->mark, sizeof(relay->mark), "%016llx",
+	    (unsigned long long)clock_wall_ms());
+	atomic_init(&relay->unrestored, n_gateways);
 	relay->gateways =
 	    xcalloc((size_t)n_gateways, sizeof(relay->gateways[0]));
 	relay->limits = limits_create();
@@ -85,6 +88,8 @@ arrival_aborted(void *arg)
 
 	if (held)
 		gateway_aborted(arrival);
+	else
+		arrival->dead = true;
 	arrival_unref(arrival, held ? 2 : 1);
 }
 
@@ -270,6 +275,22 @@ relay_bind(struct relay *relay, const char *jid, int index, const char *sid,
 	name->index = index;
 	pthread_mutex_unlock(&relay->lock);
 	return had;
+}
+
+bool
+relay_rename(struct relay *relay, const char *jid, const char *sid,
+    const char *new_sid)
+{
+	struct name *name;
+	bool own;
+
+	pthread_mutex_lock(&relay->lock);
+	HASH_FIND_STR(relay->names, jid, name);
+	own = name != NULL && strcmp(name->sid, sid) == 0;
+	if (own)
+		snprintf(name->sid, SID_SIZE, "%s", new_sid);
+	pthread_mutex_unlock(&relay->lock);
+	return own;
 }
 
 void

@@ -41,6 +41,7 @@ struct arrival {
 	const char *headers;         /* further header lines; static */
 	/* Owner's. */
 	struct client *client; /* NULL until it is held, and once answered */
+	bool dead;             /* was told of its death when not held */
 	/* Whoever has it at the time: the request's text, then the answer's. */
 	char *text;
 	size_t len;
@@ -56,6 +57,8 @@ struct relay {
 	int n_gateways;
 	struct gateway **gateways;
 	_Atomic int sessions;
+	char mark[17];          /* of this process's pages (keep.h) */
+	_Atomic int unrestored; /* workers that still read old sessions */
 	struct limits *limits;
 	pthread_mutex_t lock; /* of what follows */
 	struct name *names;
@@ -96,6 +99,9 @@ void relay_leave(struct relay *relay, const char *peer);
  * there was none. */
 bool relay_bind(struct relay *relay, const char *jid, int index,
     const char *sid, char *old, int *old_index);
+/* That session has another sid now; false if the JID is no longer its. */
+bool relay_rename(struct relay *relay, const char *jid, const char *sid,
+    const char *new_sid);
 /* No longer, if it still is that session. */
 void relay_unbind(struct relay *relay, const char *jid, const char *sid);
 

@@ -55,8 +55,9 @@ session_create(const struct session_opts *opts, const struct session_ops *ops,
 }
 
 void
-session_slot_clear(struct session_slot *slot)
+session_slot_clear(struct session *session, struct session_slot *slot)
 {
+	session->kept -= slot->text_len;
 	free(slot->text);
 	body_free(slot->body);
 	memset(slot, 0, sizeof(*slot));
@@ -66,7 +67,7 @@ void
 session_free(struct session *session)
 {
 	for (int i = 0; i <= session->mask; i++)
-		session_slot_clear(&session->slots[i]);
+		session_slot_clear(session, &session->slots[i]);
 	free(session);
 }
 
@@ -136,10 +137,20 @@ session_evict(struct session *session)
 		if (slot->rid != rid || !slot->cached)
 			continue;
 		if (kept == session->requests || i == 2 * session->requests)
-			session_slot_clear(slot);
+			session_slot_clear(session, slot);
 		else
 			kept += !slot->extra;
 	}
+}
+
+void
+session_slot_keep(struct session *session, struct session_slot *slot,
+    struct slice text)
+{
+	slot->text = xmalloc(text.len);
+	memcpy(slot->text, text.p, text.len);
+	slot->text_len = (uint32_t)text.len;
+	session->kept += slot->text_len;
 }
 
 /* Text p NULL: the empty body. */
@@ -150,11 +161,8 @@ session_answer(struct session *session, struct session_slot *slot,
 	slot->cached = true;
 	slot->at = now;
 	slot->repeats = 0;
-	if (text.p != NULL) {
-		slot->text = xmalloc(text.len);
-		memcpy(slot->text, text.p, text.len);
-		slot->text_len = (uint32_t)text.len;
-	}
+	if (text.p != NULL)
+		session_slot_keep(session, slot, text);
 	session->answered = slot->rid;
 	session->active_at = now;
 	session_evict(session);
@@ -182,6 +190,7 @@ session_answer_payload(struct session *session, struct session_slot *slot,
 	    answer.attrs.report != 0)
 		text = session->ops->render(session->arg, &answer);
 	slot->mark = answer.mark;
+	slot->texts = answer.texts;
 	if (payload)
 		session->poll_empty = false;
 	session_answer(session, slot, text, now);
@@ -291,13 +300,11 @@ session_held(const struct session *session)
 
 /* While a request is held there is no inactivity (§10); an early one waits for
  * a rid that may never come, so it does not count. */
-int64_t
-session_deadline(const struct session *session)
+static int64_t
+session_quiet_deadline(const struct session *session)
 {
 	const struct session_slot *slot;
 
-	if (session->over)
-		return INT64_MAX;
 	for (uint64_t rid = session->answered + 1; rid < session->next; rid++) {
 		slot = &session->slots[rid & session->mask];
 		if (slot->transport != NULL)
@@ -308,9 +315,24 @@ session_deadline(const struct session *session)
 	                             session->inactivity_ms);
 }
 
+int64_t
+session_deadline(const struct session *session)
+{
+	int64_t due;
+
+	if (session->over)
+		return INT64_MAX;
+	due = session_quiet_deadline(session);
+	return session->skip_at != 0 && session->skip_at < due ?
+	    session->skip_at :
+	    due;
+}
+
 void
 session_timeout(struct session *session, int64_t now)
 {
+	if (session->skip_at != 0 && now >= session->skip_at)
+		session_skip(session, now);
 	session_flush(session, now);
 	if (session->over || session_held(session) > 0 ||
 	    now < session_deadline(session))
@@ -332,4 +354,44 @@ session_oldest_mark(const struct session *session)
 			mark = slot->mark;
 	}
 	return mark;
+}
+
+bool
+session_has_texts(const struct session *session)
+{
+	for (int i = 0; i <= session->mask; i++)
+		if (session->slots[i].cached && session->slots[i].texts)
+			return true;
+	return false;
+}
+
+bool
+session_next_text(const struct session *session, uint64_t *rid,
+    struct slice *text)
+{
+	const struct session_slot *slot, *found = NULL;
+
+	for (int i = 0; i <= session->mask; i++) {
+		slot = &session->slots[i];
+		if (slot->cached && slot->texts && slot->rid > *rid &&
+		    (found == NULL || slot->rid < found->rid))
+			found = slot;
+	}
+	if (found == NULL)
+		return false;
+	*rid = found->rid;
+	*text = session_cached(found);
+	return true;
+}
+
+size_t
+session_kept(const struct session *session)
+{
+	return session->kept;
+}
+
+int64_t
+session_pause_ms(const struct session *session)
+{
+	return session->pause_ms;
 }

@@ -38,7 +38,9 @@ struct session_answer {
 	bool created; /* it answers the creation */
 	bool payload; /* what waits may ride on it */
 	struct body_attrs attrs;
-	uint64_t mark; /* set by render(): see session_oldest_mark() */
+	/* Set by render(). */
+	uint64_t mark; /* see session_oldest_mark() */
+	bool texts;    /* it holds stanzas that are no items */
 };
 
 enum session_reply {
@@ -63,6 +65,9 @@ struct session_ops {
 	 * condition.  Reason is static. */
 	void (*ended)(void *arg, enum condition condition, bool told,
 	    const char *reason);
+	/* Did a request of before the restart have this key?  For sessions with
+	 * keys that are resumed. */
+	bool (*knows_key)(void *arg, const struct body *body);
 };
 
 struct session_opts {
@@ -81,6 +86,25 @@ struct session *session_create(const struct session_opts *opts,
     const struct session_ops *ops, void *arg, int64_t now);
 /* Transports it still has are forgotten, not answered. */
 void session_free(struct session *session);
+
+/*
+ * What is known of a session after a restart.  The client may be further than
+ * rid: its first request, if not past the window, says where it is.  Those that
+ * may be on their way with it are waited for a moment.  Requests up to rid took
+ * effect; repeated, each is held, or gets what is put back.
+ */
+struct session_past {
+	uint64_t rid;
+	uint64_t window;
+	int64_t inactivity_ms; /* as session_inactivity_ms() */
+	int64_t pause_ms;      /* as session_pause_ms() */
+};
+
+struct session *session_resume(const struct session_opts *opts,
+    const struct session_past *past, const struct session_ops *ops, void *arg,
+    int64_t now);
+/* An answer that was sent before; in the order of the rids. */
+void session_put_back(struct session *session, uint64_t rid, struct slice text);
 
 /* What the creation response announces. */
 int session_requests(const struct session *session);
@@ -116,6 +140,14 @@ bool session_is_over(const struct session *session);
 int session_held(const struct session *session);
 /* The rid that takes effect next. */
 uint64_t session_next(const struct session *session);
+/* Answers kept for repeats: do any hold stanzas that are no items; the first of
+ * those after *rid, false if none; bytes of all of them. */
+bool session_has_texts(const struct session *session);
+bool session_next_text(const struct session *session, uint64_t *rid,
+    struct slice *text);
+size_t session_kept(const struct session *session);
+/* 0: no pause was granted. */
+int64_t session_pause_ms(const struct session *session);
 /* The least mark of the answers that the client may not have got, 0 if none. */
 uint64_t session_oldest_mark(const struct session *session);
 

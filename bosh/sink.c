@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bosh/client.h"
+#include "bosh/keep.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/stat.h"
@@ -33,10 +34,8 @@ sink_deliver(struct sub *sub, struct entry *entry)
 	const struct stanza *stanza;
 	uint32_t len = entry->data_len + SINK_COST;
 
-	if (client->out_count > 0 &&
-	    client->out_bytes + len >
-	        client->gateway->conf->bosh.client_queue) {
-		own->full = client->some_full = true;
+	if (!client_has_room(client, len)) {
+		own->full = own->slow = client->some_full = true;
 		stat_add(&sink_full, 1);
 		return SINK_FULL;
 	}
@@ -50,6 +49,7 @@ sink_deliver(struct sub *sub, struct entry *entry)
 		        .stanza = stanza,
 		        .len = len,
 		    });
+	own->slow = false;
 	return SINK_TOOK;
 }
 
@@ -61,6 +61,11 @@ sink_lagged(struct sub *sub, uint64_t first)
 	stat_add(&sink_lost, 1);
 	log_warn("bosh.lagged", "sid=%.6s… channel=%s first=%llu", client->sid,
 	    LOGQ(channel_name(sub->channel)), (unsigned long long)first);
+	/* Its client was too slow, and would not notice. */
+	if (sink_sub(sub)->slow) {
+		client->overflow = true;
+		loop_defer(client->gateway->loop, &client->flush);
+	}
 }
 
 static void
@@ -132,8 +137,10 @@ client_listen(struct client *client, const char *channel, uint64_t after,
 	sub->durable = durable;
 	TAILQ_INSERT_TAIL(&client->subs, sub, entry);
 	client->n_subs++;
+	keep_changed(client);
 	sub_init(&sub->sub, client->gateway->worker, channel, &sink_table,
 	    after);
+	sub->start = sub->sub.cursor;
 	return ERR_OK;
 }
 
@@ -146,6 +153,7 @@ client_unlisten(struct client *client, const char *channel)
 		return false;
 	TAILQ_REMOVE(&client->subs, sub, entry);
 	client->n_subs--;
+	keep_changed(client);
 	sub_clear(&sub->sub);
 	loop_reap(client->gateway->loop, free, sub);
 	return true;

@@ -277,6 +277,20 @@ stream_set_jid(struct client *client, const struct jid *jid)
 	client->state = CLIENT_BOUND;
 }
 
+void
+stream_restore_jid(struct client *client, struct slice text)
+{
+	struct jid jid;
+	const char *why;
+
+	if (jid_parse(text.p, text.len, &jid, &why) != ERR_OK)
+		return;
+	stream_set_jid(client, &jid);
+	stream_take_name(client);
+	if (!client->anonymous)
+		position_resume(client);
+}
+
 /* The client's resource, or one of ours. */
 static bool
 stream_full_jid(const struct client *client, const struct xml *bind,
@@ -331,7 +345,12 @@ stream_bind(struct client *client, const struct xml *iq, const struct xml *bind)
 	buf_clear(&content);
 	stream_set_jid(client, &jid);
 	stream_take_name(client);
-	if (!client->anonymous)
+	if (client->anonymous)
+		return;
+	/* Its items come after the answer: clients listen only then. */
+	if (client->session != NULL)
+		client->resume_due = true;
+	else
 		position_resume(client);
 }
 

@@ -23,6 +23,9 @@ void stream_features(struct client *client);
 /* One element of a stream that is open. */
 enum condition stream_element(struct client *client, const struct xml *element);
 
+/* The JID that a client had before a restart; it is bound to it again. */
+void stream_restore_jid(struct client *client, struct slice jid);
+
 /* How the service reaches a client and its subscriptions; peers are clients. */
 extern const struct service_ops stream_service_ops;
 

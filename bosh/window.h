@@ -18,6 +18,9 @@ struct session_slot {
 	bool early;
 	bool cached;
 	bool at_once;    /* answered without waiting */
+	bool texts;      /* it holds stanzas that are no items */
+	bool restored;   /* of before a restart */
+	bool lost;       /* never came, and was passed over */
 	bool no_payload; /* by an empty body (§10) */
 	bool extra;      /* a pause or an end: allowed beyond `requests` */
 	uint64_t report;
@@ -42,6 +45,10 @@ struct session {
 	int64_t poll_at; /* the last empty poll of a polling session */
 	int64_t report_at;
 	uint64_t reported;
+	uint64_t resume_window; /* until the first request after a restart */
+	uint64_t skip_to;       /* this rid need not wait for those before */
+	int64_t skip_at;        /* from then on; 0: no such rid */
+	uint32_t kept;          /* bytes of answers */
 	uint8_t hold;
 	uint8_t requests;
 	uint8_t mask; /* slots - 1 */
@@ -60,7 +67,18 @@ session_slot(struct session *session, uint64_t rid)
 	return &session->slots[rid & session->mask];
 }
 
-void session_slot_clear(struct session_slot *slot);
+void session_slot_clear(struct session *session, struct session_slot *slot);
+void session_slot_keep(struct session *session, struct session_slot *slot,
+    struct slice text);
+/* What came early and is now in turn. */
+void session_apply_early(struct session *session, int64_t now);
+
+/* resume.c: the first request after a restart arrives. */
+void session_rebase(struct session *session, const struct body *body,
+    int64_t now);
+/* What it waited for has not come. */
+void session_skip(struct session *session, int64_t now);
+
 /* To the slot's transport, if it has one; it is then done with. */
 void session_send(struct session *session, struct session_slot *slot,
     enum session_reply reply, enum condition condition, struct slice text);

@@ -31,6 +31,10 @@ enum conf_auth {
 	AUTH_NONE,
 	AUTH_TOKEN
 };
+enum conf_shutdown {
+	SHUTDOWN_KEEP,
+	SHUTDOWN_END
+};
 enum conf_bounce {
 	BOUNCE_SUSPEND,
 	BOUNCE_REMOVE,
@@ -91,6 +95,9 @@ struct conf_bosh {
 	uint64_t max_body;              /* of a request or message; 256K */
 	uint64_t max_response;          /* bytes packed in one body; 128K */
 	uint64_t client_queue;          /* bytes waiting for one session; 1M */
+	enum conf_shutdown shutdown;    /* what becomes of sessions */
+	uint64_t resume_window;         /* rids past the stored one; 1000 */
+	uint64_t session_record;        /* of a session's record on disk; 64K */
 	int sessions_max;               /* 20000 */
 	int sessions_per_address;       /* 200 */
 	int creations_per_address;      /* a second; 10 */

@@ -26,6 +26,7 @@ static const char *const conf_bounces[] = { "suspend", "remove", "ignore",
 	NULL };
 static const char *const conf_mechanisms[] = { "SCRAM-SHA-256", "SCRAM-SHA-1",
 	"PLAIN", "OAUTHBEARER", "ANONYMOUS", NULL };
+static const char *const conf_shutdowns[] = { "keep", "end", NULL };
 static const char *const conf_kinds[] = { "static", "basic", "jwt", NULL };
 static const char *const conf_algs[] = { "HS256", "RS256", "ES256", "EdDSA",
 	NULL };
@@ -188,7 +189,19 @@ const struct conf_option conf_options[] = {
 	BOSH_ROW(max_response, "max-response", CONF_SIZE, "128K",
 	    4 * CONF_K, 64 * CONF_M, NULL, "Stanzas joined in one response"),
 	BOSH_ROW(client_queue, "client-queue", CONF_SIZE, "1M",
-	    16 * CONF_K, CONF_G, NULL, "Waiting for one session"),
+	    16 * CONF_K, CONF_G, NULL, "Waiting for one session, and sent but not yet acknowledged"),
+	BOSH_ROW(shutdown, "shutdown", CONF_CHOICE, "keep",
+	    0, 0, conf_shutdowns,
+	    "What becomes of the sessions at the end: keep them for the next "
+	    "start, or end them with system-shutdown"),
+	BOSH_ROW(resume_window, "resume-window", CONF_NUMBER, "1000",
+	    1, 100000, NULL,
+	    "How far a client may be past the rid that was stored when "
+	    "waft-bosh died"),
+	BOSH_ROW(session_record, "session-record", CONF_SIZE, "64K",
+	    4 * CONF_K, 16 * CONF_M, NULL,
+	    "Of a session's answers and stanzas that are no items, kept on "
+	    "disk for a restart"),
 	BOSH_ROW(sessions_max, "sessions-max", CONF_INT, "20000",
 	    1, 10000000, NULL, "Sessions in all"),
 	BOSH_ROW(sessions_per_address, "sessions-per-address", CONF_INT, "200",

@@ -532,6 +532,18 @@ sub_is_set(const struct sub *sub)
 	return sub->channel != NULL;
 }
 
+uint64_t
+sub_position(const struct sub *sub)
+{
+	const struct channel *channel = sub->channel;
+	uint64_t position = worker_position(channel->worker);
+
+	return sub->phase == PHASE_LIVE && channel->fresh == 0 &&
+	        position > sub->cursor ?
+	    position :
+	    sub->cursor;
+}
+
 const char *
 channel_name(const struct channel *channel)
 {

@@ -68,6 +68,9 @@ void sub_clear(struct sub *sub);
 /* After SINK_FULL: there is room again.  Delivers at the end of the turn. */
 void sub_resume(struct sub *sub);
 bool sub_is_set(const struct sub *sub);
+/* Every item up to this seq was taken, or there was none: the cursor, or where
+ * the worker is. */
+uint64_t sub_position(const struct sub *sub);
 
 const char *channel_name(const struct channel *channel);
 /* The configuration's class of it, looked up once. */

@@ -23,6 +23,7 @@ struct record {
 	int waiting; /* payloads; an answer takes all */
 	char text[64];
 	enum condition refuse;
+	bool knows_key;
 };
 
 static inline enum condition
@@ -86,8 +87,14 @@ record_ended(void *arg, enum condition condition UNUSED, bool told UNUSED,
 	buf_addf(&((struct record *)arg)->log, "over:%s ", reason);
 }
 
+static inline bool
+record_knows_key(void *arg, const struct body *body UNUSED)
+{
+	return ((struct record *)arg)->knows_key;
+}
+
 static const struct session_ops record_ops = { record_apply, record_waiting,
-	record_render, record_send, record_ended };
+	record_render, record_send, record_ended, record_knows_key };
 
 static char letters[128];
 

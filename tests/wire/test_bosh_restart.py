@@ -1,0 +1,355 @@
+"""Sessions go on, on the same sid and JID, through kill -9 and SIGTERM of waft-bosh."""
+
+import contextlib
+import os
+import pathlib
+import re
+import signal
+import time
+
+import pytest
+
+from bosh import (DOMAIN, NC, Conn, Gateway, Session, message, sha1, texts,
+                  until)
+
+TOKEN = 'token "ann" { kind = basic secret = "pw" }\n'
+
+
+@contextlib.contextmanager
+def gateway(more="", sections="", **options):
+    """One on a file of its own, whose ports stay the same when it starts again."""
+    with Gateway(more, sections, engine="sqlite", **options) as running:
+        text = running.config.read_text()
+        running.config.write_text(text.replace(
+            '"127.0.0.1:0"', f'"127.0.0.1:{running.port}"', 1))
+        yield running
+
+
+def kill(running):
+    running.process.send_signal(signal.SIGKILL)
+    running.process.wait()
+
+
+def restart(running, number=signal.SIGKILL):
+    if running.process.poll() is None:
+        running.process.send_signal(number)
+        running.process.wait(20)
+    running.start()
+
+
+def reconnect(session):
+    session.close()
+    session.conns = [Conn(session.port), Conn(session.port)]
+
+
+def stored(running):
+    """All that is in the private files, the parts not yet checkpointed too."""
+    return b"".join(path.read_bytes() for path in
+                    pathlib.Path(running.directory).glob("waft.db.bosh*"))
+
+
+def ids(answer):
+    return [each.get("id") for each in answer.xml.findall(f"{{{NC}}}message")]
+
+
+def log_in(running, **more):
+    session = Session(running.port, **more)
+    session.log_in()
+    session.subscribe("c")
+    return session
+
+
+def settled(running):
+    """Until what moved is on disk: two turns of its timer."""
+    before = running.metric("waft_bosh_pages_total")
+    until(lambda: running.metric("waft_bosh_pages_total") > before, 10)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_N7_goes_on_where_it_was(number):
+    with gateway() as running:
+        session = log_in(running)
+        running.publish("c", message("one"))
+        assert session.texts() == ["one"]
+        restart(running, number)
+        reconnect(session)
+        running.publish("c", message("two"))
+        assert [t for t in session.texts(count=1) if t != "one"] or \
+            session.texts() == ["two"]
+        assert running.metric("waft_bosh_restored_total") == 1
+        iq = session.call(f"<iq xmlns='{NC}' type='get' id='p' to='{DOMAIN}'>"
+                          "<ping xmlns='urn:xmpp:ping'/></iq>")
+        assert f"to='{session.jid}'" in iq.body or "id='p'" in session.call().body
+
+
+def test_N7_a_held_request_is_answered_when_repeated():
+    with gateway() as running:
+        session = log_in(running)
+        session.send()
+        settled(running)
+        kill(running)
+        running.start()
+        running.publish("c", message("while away"))
+        reconnect(session)
+        session.send(rid=session.rid)
+        assert texts(session.receive()) == ["while away"]
+
+
+def test_N7_an_answer_that_was_not_received_comes_again_with_the_same_ids():
+    with gateway() as running:
+        session = log_in(running)
+        session.send()
+        running.publish("c", message("one"))
+        first = session.receive()
+        kill(running)
+        running.start()
+        reconnect(session)
+        session.send(rid=session.rid)
+        again = session.receive()
+        assert texts(again) == texts(first) == ["one"]
+        assert ids(again) == ids(first)
+
+
+def test_N7_nothing_published_before_during_and_after_is_lost():
+    with gateway() as running:
+        session = log_in(running)
+        sent = [f"t{i}" for i in range(30)]
+        got = []
+        for i, text in enumerate(sent):
+            if i in (10, 20):
+                restart(running)
+                reconnect(session)
+                session.rid -= 1
+            running.publish("c", message(text))
+            while text not in got:
+                got += texts(session.call())
+        assert list(dict.fromkeys(got)) == sent
+
+
+def test_N7_the_client_may_be_further_than_what_was_stored():
+    with gateway() as running:
+        session = log_in(running, attrs="ack='1'")
+        for i in range(40):
+            running.publish("c", message(str(i)))
+            session.call(attrs=f"ack='{session.rid}'")
+        restart(running)
+        reconnect(session)
+        running.publish("c", message("more"))
+        got = []
+        while "more" not in got:
+            got += texts(session.call(attrs=f"ack='{session.rid}'"))
+        assert got[-1] == "more" and got == sorted(got[:-1], key=int) + ["more"]
+
+
+def test_N7_a_rid_past_the_window_is_not_believed():
+    with gateway("resume-window = 5") as running:
+        session = log_in(running)
+        settled(running)
+        restart(running)
+        reconnect(session)
+        session.rid += 50
+        assert session.call().condition == "item-not-found"
+
+
+def test_N7_requests_pipelined_before_the_kill_keep_their_order():
+    with gateway() as running:
+        session = log_in(running)
+        settled(running)
+        session.rid += 3  # three that the store never heard of
+        restart(running)
+        reconnect(session)
+        later = session.body(f"<iq xmlns='{NC}' type='get' id='second' "
+                             f"to='{DOMAIN}'><ping xmlns='urn:xmpp:ping'/></iq>",
+                             rid=session.rid + 1)
+        session.conns[1].send(later)
+        assert not session.conns[1].has_answer(0.05)
+        session.send(f"<iq xmlns='{NC}' type='get' id='first' to='{DOMAIN}'>"
+                     "<ping xmlns='urn:xmpp:ping'/></iq>", rid=session.rid)
+        both = session.receive().body
+        if "second" not in both:
+            both += session.conns[1].receive().body
+        assert both.index("'first'") < both.index("'second'")
+
+
+def test_N7_keys_go_on_and_guessed_ones_do_not():
+    chain = ["seed"]
+    for _ in range(40):
+        chain.insert(0, sha1(chain[0]))
+    keys = iter(chain[1:])
+    with gateway() as running:
+        session = Session(running.port, attrs=f"newkey='{chain[0]}'")
+
+        def push(count):
+            """Each request releases the one before it; the last is held."""
+            session.send(attrs=f"key='{next(keys)}'")
+            for _ in range(count - 1):
+                session.send(attrs=f"key='{next(keys)}'")
+                assert session.receive().condition is None
+
+        push(5)
+        restart(running)
+        reconnect(session)
+        push(3)
+        restart(running)
+        reconnect(session)
+        answer = session.call(attrs="key='0000'")
+        assert answer.condition == "item-not-found"
+
+
+def test_N7_each_step_of_a_login_survives():
+    with gateway() as running:
+        session = Session(running.port)
+        restart(running)
+        reconnect(session)
+        assert "success" in session.authenticate().body
+        restart(running)
+        reconnect(session)
+        answer = session.restart()
+        assert "bind" in answer.body or "bind" in session.call().body
+        session.bind()
+        restart(running)
+        reconnect(session)
+        session.subscribe("c")
+        restart(running)
+        reconnect(session)
+        running.publish("c", message("there"))
+        assert session.texts() == ["there"]
+
+
+def test_N7_an_answer_to_an_iq_waits_through_the_kill():
+    with gateway() as running:
+        session = log_in(running)
+        session.send(f"<iq xmlns='{NC}' type='get' id='p1' to='{DOMAIN}'>"
+                     "<ping xmlns='urn:xmpp:ping'/></iq>")
+        first = session.receive()
+        assert "'p1'" in first.body
+        kill(running)
+        running.start()
+        reconnect(session)
+        session.send(rid=session.rid)
+        assert "'p1'" in session.receive().body
+
+
+def test_N7_polling_sessions_go_on():
+    with gateway("polling = 0s") as running:
+        session = log_in(running, hold=0, wait=0)
+        restart(running)
+        reconnect(session)
+        running.publish("c", message("polled"))
+        assert session.texts() == ["polled"]
+
+
+def test_N7_a_named_user_goes_on_with_its_channels():
+    with gateway(sections=TOKEN) as running:
+        session = Session(running.port)
+        session.log_in("PLAIN", "\0ann\0pw", "desk")
+        session.subscribe("c", jid=f"ann@{DOMAIN}")
+        restart(running)
+        running.publish("c", message("kept"))
+        reconnect(session)
+        assert session.texts() == ["kept"]
+
+
+def test_N7_a_user_that_was_removed_does_not_go_on():
+    with gateway(sections=TOKEN) as running:
+        session = Session(running.port)
+        session.log_in("PLAIN", "\0ann\0pw", "desk")
+        kill(running)
+        text = running.config.read_text()
+        running.config.write_text(text.replace('"pw"', '"other"'))
+        running.start()
+        reconnect(session)
+        assert session.call().condition == "item-not-found"
+        assert running.metric("waft_bosh_restore_refused_total") == 1
+
+
+@pytest.mark.parametrize("before,after", [(2, 1), (1, 3), (3, 2)])
+def test_N7_another_number_of_workers_finds_the_sessions(before, after):
+    with gateway() as running:
+        text = running.config.read_text()
+        running.config.write_text(text.replace("workers = 2",
+                                               f"workers = {before}"))
+        restart(running)
+        sessions = [log_in(running) for _ in range(6)]
+        kill(running)
+        running.config.write_text(text.replace("workers = 2",
+                                               f"workers = {after}"))
+        running.start()
+        running.publish("c", message("all"))
+        for session in sessions:
+            reconnect(session)
+            assert session.texts() == ["all"]
+            session.close()
+        assert running.metric("waft_bosh_restored_total") == 6
+
+
+def test_N7_ends_when_its_client_does_not_come_back():
+    with gateway("inactivity = 5s") as running:
+        session = log_in(running)
+        restart(running)
+        until(lambda: running.metric("waft_bosh_restored_total") == 1)
+        until(lambda: running.metric("waft_bosh_sessions") == 0, 20)
+        restart(running)
+        assert running.metric("waft_bosh_restored_total") == 0
+        reconnect(session)
+        assert session.call().condition == "item-not-found"
+
+
+def test_N7_one_that_ended_stays_ended():
+    with gateway() as running:
+        session = log_in(running)
+        session.call(attrs="type='terminate'")
+        restart(running)
+        reconnect(session)
+        assert session.call().condition == "item-not-found"
+        assert running.metric("waft_bosh_restored_total") == 0
+
+
+def test_N7_the_files_do_not_tell_a_sid():
+    with gateway() as running:
+        session = log_in(running)
+        settled(running)
+        text = stored(running)
+        assert session.jid.encode() in text
+        assert session.sid.encode() not in text
+        assert session.sid[2:18].encode() not in text
+        key = re.search(rb"session/\d\d/([0-9a-f]{40})", text)[1].decode()
+        kill(running)
+        running.start()
+        for sid in (key, "#" + key, "00" + key, "01" + key):
+            answer = Conn(running.port).call(
+                f"<body rid='{session.rid + 1}' sid='{sid}' "
+                "xmlns='http://jabber.org/protocol/httpbind'/>")
+            assert answer.condition == "item-not-found"
+
+
+def test_J12_shutdown_end_tells_all_that_is_held():
+    with gateway("shutdown = end") as running:
+        sessions = [log_in(running) for _ in range(20)]
+        for session in sessions:
+            session.send()
+        until(lambda: running.metric("waft_bosh_waiting") == 20)
+        began = time.monotonic()
+        running.process.send_signal(signal.SIGTERM)
+        for session in sessions:
+            assert session.receive().condition == "system-shutdown"
+            session.close()
+        assert running.process.wait(20) == 0
+        assert time.monotonic() - began < 5
+        running.start()
+        assert running.metric("waft_bosh_restored_total") == 0
+
+
+def test_J12_sigterm_answers_what_is_held_with_nothing_and_keeps_the_sessions():
+    with gateway() as running:
+        session = log_in(running)
+        session.send()
+        until(lambda: running.metric("waft_bosh_waiting") == 1)
+        running.process.send_signal(signal.SIGTERM)
+        answer = session.receive()
+        assert answer.condition is None and list(answer.xml) == []
+        assert running.process.wait(20) == 0
+        running.start()
+        reconnect(session)
+        running.publish("c", message("next"))
+        assert session.texts() == ["next"]
