@@ -445,7 +445,9 @@ client_write(struct client *client, struct buf *text,
 	uint64_t max = client->gateway->conf->bosh.max_response;
 
 	while (client->out_count > 0 && text->len < max) {
-		answer->texts |= client->out[client->out_first].stanza == NULL;
+		/* The answer to the creation has the sid: it is not stored. */
+		answer->texts |= !answer->created &&
+		    client->out[client->out_first].stanza == NULL;
 		client_pop(client, text, &answer->mark);
 	}
 	client_popped(client, answer->mark);

@@ -179,17 +179,22 @@ def test_N7_keys_go_on_and_guessed_ones_do_not():
     with gateway() as running:
         session = Session(running.port, attrs=f"newkey='{chain[0]}'")
 
-        def push(count):
+        def push(key, count):
             """Each request releases the one before it; the last is held."""
-            session.send(attrs=f"key='{next(keys)}'")
-            for _ in range(count - 1):
-                session.send(attrs=f"key='{next(keys)}'")
+            for _ in range(count):
+                key = next(keys)
+                session.send(attrs=f"key='{key}'")
                 assert session.receive().condition is None
+            return key
 
-        push(5)
-        restart(running)
-        reconnect(session)
-        push(3)
+        held = next(keys)
+        session.send(attrs=f"key='{held}'")
+        held = push(held, 5)
+        for _ in range(2):
+            restart(running)
+            reconnect(session)
+            session.send(attrs=f"key='{held}'", rid=session.rid)
+            held = push(held, 3)
         restart(running)
         reconnect(session)
         answer = session.call(attrs="key='0000'")
