@@ -253,8 +253,17 @@ session_receive(struct session *session, struct body *body, void *transport,
 
 	if (session->resume_window > 0)
 		session_rebase(session, body, now);
+	if (session->skip_at != 0 && !session_skip_for(session, body, now)) {
+		session->ops->send(session->arg, transport, REPLY_END,
+		    COND_ITEM_NOT_FOUND, window_no_text);
+		body_clear(body);
+		return;
+	}
 	slot = session_slot(session, body->rid);
-	last = session->next - 1 + session->requests;
+	last = session->next - 1;
+	if (session->skip_at != 0 && last < session->skip_to - 1)
+		last = session->skip_to - 1;
+	last += session->requests;
 	if (body->terminate || body->pause_s > 0)
 		last++;
 	session->active_at = now;

@@ -104,3 +104,12 @@ session_skip(struct session *session, int64_t now)
 		session_apply_early(session, now);
 	}
 }
+
+bool
+session_skip_for(struct session *session, const struct body *body, int64_t now)
+{
+	if (body->rid > session->skip_to &&
+	    resume_first_open(session, body) >= session->skip_to)
+		session_skip(session, now);
+	return !session->over;
+}

@@ -76,6 +76,10 @@ void session_apply_early(struct session *session, int64_t now);
 /* resume.c: the first request after a restart arrives. */
 void session_rebase(struct session *session, const struct body *body,
     int64_t now);
+/* A request that may prove that there is nothing to wait for; false: what came
+ * early has ended the session. */
+bool session_skip_for(struct session *session, const struct body *body,
+    int64_t now);
 /* What it waited for has not come. */
 void session_skip(struct session *session, int64_t now);
 

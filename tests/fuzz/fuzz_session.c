@@ -147,7 +147,7 @@ fuzz_ended(void *arg, enum condition condition, bool told, const char *reason)
 }
 
 static const struct session_ops fuzz_ops = { fuzz_apply, fuzz_waiting,
-	fuzz_render, fuzz_send, fuzz_ended };
+	fuzz_render, fuzz_send, fuzz_ended, NULL };
 
 /* ---- the script -------------------------------------------------------- */
 
