@@ -245,14 +245,13 @@ def test_N7_each_step_of_a_login_survives():
 def test_N7_an_answer_to_an_iq_waits_through_the_kill():
     with gateway() as running:
         session = log_in(running)
-        session.send(f"<iq xmlns='{NC}' type='get' id='p1' to='{DOMAIN}'>"
-                     "<ping xmlns='urn:xmpp:ping'/></iq>")
-        first = session.receive()
-        assert "'p1'" in first.body
+        ping = (f"<iq xmlns='{NC}' type='get' id='p1' to='{DOMAIN}'>"
+                "<ping xmlns='urn:xmpp:ping'/></iq>")
+        assert "'p1'" in session.call(ping).body
         kill(running)
         running.start()
         reconnect(session)
-        session.send(rid=session.rid)
+        session.send(ping, rid=session.rid)
         hear(session, "'p1'", session.receive())
 
 
@@ -325,7 +324,7 @@ def test_N7_one_that_ended_stays_ended():
     with gateway() as running:
         session = log_in(running)
         session.call(attrs="type='terminate'")
-        restart(running)
+        restart(running, signal.SIGTERM)
         reconnect(session)
         assert session.call().condition == "item-not-found"
         assert running.metric("waft_bosh_restored_total") == 0
