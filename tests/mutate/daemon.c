@@ -27,6 +27,7 @@ static const char daemon_conf[] =
     "  max-wait = 1s  inactivity = 5s  polling = 1s  max-pause = 2s\n"
     "  ws-ping = 5s  max-body = 16K  client-queue = 64K  sessions-max = 1500\n"
     "  subscriptions-per-session = 4\n"
+    "  trusted-proxies = {\"127.0.0.1\"}\n"
     "}\n"
     "http { request-timeout = 3s  idle-timeout = 3s  pipeline-max = 8 }\n"
     "channels \"good.*\" { subscribe = token  history-items = 1000 }\n"
