@@ -149,15 +149,23 @@ PARTS = {
 }
 
 
-def prove(build, results):
-    """Counts the rules that were proved; keeps the results for rules.py."""
+def prove(build, results, whole):
+    """Counts the rules that were proved; keeps the results for rules.py.  Returns
+    the faults: rules without a test, if every part ran, and tests without a rule."""
+    faults = 0
     pathlib.Path(build, "results").write_text(
         "".join(f"{state} {name}\n" for state, name in results))
     for checklist in rules.checklists():
         judged, strange = checklist.judge(results)
+        missing = [number for number, (state, _) in judged.items()
+                   if state == "missing" and whole]
+        if missing:
+            print(f"FAILED rules without a test: {' '.join(missing)}")
         for name in strange:
-            print(f"no such rule: {name}")
+            print(f"FAILED no such rule: {name}")
+        faults += len(missing) + len(strange)
         print(f"rules: {rules.summary(checklist, judged)}")
+    return faults
 
 
 def main():
@@ -171,7 +179,7 @@ def main():
         total += count
         lines.append(f"{name:10} {count}  ({time.monotonic() - began:.0f} s)")
     print("\n".join(["", *lines]))
-    prove(build, total.results)
+    total.failed += prove(build, total.results, set(parts) == set(PARTS))
     print(total)
     sys.exit(total.failed > 0)
 
