@@ -7,6 +7,7 @@
 #include "bosh/scram.h"
 #include "common/base/crypto.h"
 #include "common/base/mem.h"
+#include "common/base/stat.h"
 #include "common/base/text.h"
 #include "common/xmpp/jid.h"
 
@@ -25,6 +26,17 @@ enum mechanism {
 
 static const char *const mechanisms[MECHANISM_MAX] = { "", "SCRAM-SHA-256",
 	"SCRAM-SHA-1", "PLAIN", "OAUTHBEARER", "ANONYMOUS" };
+
+#define SASL_LOGINS(mechanism)                                          \
+	STAT_COUNTER("waft_bosh_logins_total", "Logins that succeeded", \
+	    "mechanism=\"" mechanism "\"")
+static struct stat_metric sasl_logins[MECHANISM_MAX] = {
+	[MECHANISM_SCRAM_SHA256] = SASL_LOGINS("SCRAM-SHA-256"),
+	[MECHANISM_SCRAM_SHA1] = SASL_LOGINS("SCRAM-SHA-1"),
+	[MECHANISM_PLAIN] = SASL_LOGINS("PLAIN"),
+	[MECHANISM_OAUTHBEARER] = SASL_LOGINS("OAUTHBEARER"),
+	[MECHANISM_ANONYMOUS] = SASL_LOGINS("ANONYMOUS"),
+};
 
 /* SCRAM between its two messages.  The login is of the configuration of that
  * time; NULL, NULL for a stranger. */
@@ -505,6 +517,8 @@ sasl_step(struct sasl *sasl, const struct sasl_env *env,
 	buf_clear(&text);
 	if (result != SASL_CHALLENGE)
 		sasl_clear(sasl);
+	if (result == SASL_SUCCESS)
+		stat_add(&sasl_logins[mechanism], 1);
 	if (result == SASL_FAILURE)
 		sasl->failures++;
 	return result;

@@ -1,6 +1,7 @@
 /*
  * SASL as the gateway speaks it (RFC 6120 §6): SCRAM-SHA-256, SCRAM-SHA-1,
- * PLAIN, OAUTHBEARER (RFC 7628) and ANONYMOUS.  Pure but for the randomness.
+ * PLAIN, OAUTHBEARER (RFC 7628) and ANONYMOUS.  Pure but for randomness and
+ * counters.
  *
  * PLAIN and OAUTHBEARER are taken only where the way is safe.  What is offered
  * is what the configuration has a use for, the strongest first: SCRAM where

@@ -22,7 +22,12 @@ EVERY = [(script, transport) for script in sorted(SCRIPTS) for transport in URLS
 OVER_BOSH = pytest.mark.parametrize(
     "page", [each for each in EVERY if each[1] == "bosh"], indirect=True,
     ids="-".join)
-TOKEN = 'token "alice" { secret = "wonderland"  subscribe = {"*"} }'
+TOKEN = '''token "alice" { secret = "wonderland"  subscribe = {"*"} }
+user "hashed" {
+	scram-sha-256 = "4096:P+N3v5F0Soul/vPvVEEknw==:mFcSj4dsMjF4FLCryVUW2J6VWtgVnnPLya+yPJFbMHc=:WQegQUOLn19p20IEgWx+s6bfEvbwpltWMhKSDfduiZI="
+	scram-sha-1 = "4096:XQPDcCm+ZgoKaSEWZ/THuA==:KsinnaLfEFWpALTERVwL1Z2cC9M=:fr2gIu5IZb1fTxUdWQqjmBsl//w="
+}
+'''
 CHANNELS = 'channels "*" { subscribe = anyone  publish = token }'
 
 # What arrived is kept with the tab, so that a reload forgets nothing of it.
@@ -188,6 +193,20 @@ def test_a_named_user_logs_in_and_a_wrong_secret_does_not(page):
     page.subscribe()
     page.publish(10)
     page.wait_all()
+
+
+def test_I7_a_user_logs_in_by_scram_and_the_page_believes_the_server(page):
+    """strophe.js takes the best it knows, and checks the server's signature."""
+    logins = 'waft_bosh_logins_total{mechanism="SCRAM-SHA-'
+
+    def count():
+        return sum(page.waft.bosh.metric(f'{logins}{size}"}}')
+                   for size in ("256", "1"))
+
+    before = count()
+    page.connect(f"hashed@{BOSH_DOMAIN}", "pencil")
+    assert page.run("return connection.jid").startswith(f"hashed@{BOSH_DOMAIN}/")
+    assert count() == before + 1
 
 
 def test_a_page_publishes_where_its_login_allows_it(page):
