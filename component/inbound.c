@@ -423,6 +423,24 @@ inbound_stanza(struct inbound *inbound, const struct xml *stanza)
 
 /* ---- life ------------------------------------------------------------ */
 
+/* One that is no address means nobody, which the operator should know. */
+static void
+inbound_check_creators(const struct conf_component *component)
+{
+	const struct conf_strings *creators = &component->creators;
+	struct jid jid;
+	const char *why;
+	size_t i;
+
+	for (i = 0; i < creators->count; i++)
+		if (jid_parse(creators->list[i], strlen(creators->list[i]),
+		        &jid, &why) != ERR_OK)
+			log_warn("component.creators",
+			    "domain=%s creator=%s reason=\"%s\"",
+			    LOGQ(component->domain), LOGQ(creators->list[i]),
+			    why);
+}
+
 struct inbound *
 inbound_create(const struct inbound_opts *opts)
 {
@@ -436,6 +454,7 @@ inbound_create(const struct inbound_opts *opts)
 		.ops = &inbound_ops,
 	};
 
+	inbound_check_creators(opts->component);
 	inbound->component = opts->component;
 	inbound->worker = opts->worker;
 	inbound->store = worker_store(opts->worker);

@@ -246,10 +246,12 @@ affiliations_stored_cb(enum err err, const struct append_result *results,
 	/* Somebody else was faster. */
 	if (err == ERR_OK && results[0].duplicate)
 		err = ERR_BUSY;
-	if (err != ERR_OK)
+	if (err != ERR_OK) {
 		ask_fail(ask, err);
-	else
-		affiliations_ban(ask);
+		return;
+	}
+	ask_note(ask, "affiliations");
+	affiliations_ban(ask);
 }
 
 static void

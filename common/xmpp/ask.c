@@ -370,6 +370,15 @@ ask_count_refusal(const struct ask *ask, const char *condition)
 }
 
 void
+ask_note(const struct ask *ask, const char *what)
+{
+	const char *from = ask->from.full;
+
+	log_info("xmpp.node", "channel=%s jid=%s what=%s", LOGQ(ask->channel),
+	    log_quote(from, strlen(from)), what);
+}
+
+void
 ask_error(struct ask *ask, const struct ask_error *error)
 {
 	struct buf out;

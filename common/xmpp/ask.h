@@ -102,6 +102,8 @@ struct ask_error {
 void ask_error(struct ask *ask, const struct ask_error *error);
 void ask_fail(struct ask *ask, enum err err);
 
+/* A line of the log: what the asker, its owner, did to the channel's node. */
+void ask_note(const struct ask *ask, const char *what);
 /* From us to the asker's bare JID; type NULL: available.  Does not take it. */
 void ask_presence(const struct ask *ask, const char *type);
 /* `unsubscribed`: the refusal of a presence subscription. */

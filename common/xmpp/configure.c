@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "common/base/crypto.h"
-#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/xmpp/access.h"
@@ -54,9 +53,7 @@ configure_stored_cb(enum err err, const struct append_result *results,
 		ask_fail(ask, err);
 		return;
 	}
-	log_info("xmpp.node", "channel=%s jid=%s %s=yes", LOGQ(ask->channel),
-	    log_quote(ask->from.full, strlen(ask->from.full)),
-	    ask->known ? "configured" : "created");
+	ask_note(ask, ask->known ? "configured" : "created");
 	ask->allowed(ask);
 }
 

@@ -229,9 +229,7 @@ items_done(struct ask *ask, enum err err, bool whole)
 		if (work->kept[i] != NULL)
 			entries[count++] = work->kept[i];
 	for (i = work->count; work->n == 0 && i-- > 0;) {
-		at = (work->first + i) % ITEMS_MAX;
-		if (work->max > 0)
-			at = (work->first + i) % work->max;
+		at = (work->first + i) % work->max;
 		entries[count++] = work->kept[at];
 	}
 	items_answer(ask, entries, count, whole);

@@ -136,6 +136,7 @@ owner_purge_allowed(struct ask *ask)
 {
 	struct change change = { .kind = CHANGE_PURGE };
 
+	ask_note(ask, "purge");
 	change.silent = !ask->node->notify_retract;
 	retract_change(ask, &change);
 }
@@ -150,6 +151,7 @@ owner_purge(struct ask *ask, const struct xml *purge)
 static void
 owner_delete_allowed(struct ask *ask)
 {
+	ask_note(ask, "delete");
 	retract_append(ask,
 	    entry_create(ENTRY_DELETE, ask->channel, "", NULL, NULL, 0));
 }

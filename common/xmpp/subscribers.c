@@ -271,6 +271,7 @@ subscribers_set_allowed(struct ask *ask)
 
 	work->list = NULL;
 	work->count = 0;
+	ask_note(ask, "subscriptions");
 	subscribers_set(ask, list, count, subscribers_done);
 }
 
