@@ -172,14 +172,16 @@ def main():
     build = pathlib.Path(sys.argv[1]).resolve()
     total = Count()
     lines = []
-    for name in sys.argv[2:] or [part for part in PARTS if part != "mutate"]:
+    usual = [part for part in PARTS if part != "mutate"]
+    parts = sys.argv[2:] or usual
+    for name in parts:
         began = time.monotonic()
         print(f"== {name}", flush=True)
         count = PARTS[name](build)
         total += count
         lines.append(f"{name:10} {count}  ({time.monotonic() - began:.0f} s)")
     print("\n".join(["", *lines]))
-    total.failed += prove(build, total.results, set(parts) == set(PARTS))
+    total.failed += prove(build, total.results, set(parts) >= set(usual))
     print(total)
     sys.exit(total.failed > 0)
 
