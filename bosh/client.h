@@ -42,7 +42,7 @@ struct client_sub {
 	bool slow;      /* has not taken anything since */
 };
 
-/* What carries a client's stanzas: BOSH (client.c) or a WebSocket (framing.c).
+/* What carries a client's stanzas: BOSH (bosh.c) or a WebSocket (framing.c).
  */
 struct carrier {
 	/* At the end of a turn in which something came to wait. */
