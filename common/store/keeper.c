@@ -153,6 +153,9 @@ keeper_open(struct sqlite *sqlite, const char *daemon, struct buf *why,
 		keeper_close(keeper);
 		return NULL;
 	}
+	/* It is written and hardly ever read: a page to be changed comes from
+	 * the system's cache. */
+	db_exec(keeper->db, "PRAGMA cache_size = -128");
 	keeper->begin = db_prepare(keeper->db, "BEGIN IMMEDIATE");
 	keeper->commit = db_prepare(keeper->db, "COMMIT");
 	keeper->rollback = db_prepare(keeper->db, "ROLLBACK");

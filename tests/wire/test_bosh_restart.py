@@ -3,13 +3,16 @@
 import contextlib
 import pathlib
 import re
+import select
 import signal
+import socket
+import subprocess
 import time
 
 import pytest
 
-from bosh import (BIND, DOMAIN, NC, PUBSUB, Conn, Gateway, Session, message,
-                  sha1, texts, until)
+from bosh import (BIND, BUILD, COMPONENT, DOMAIN, NC, PUBSUB, Api, Conn, Gateway,
+                  Session, message, sha1, texts, until)
 
 TOKEN = 'token "ann" { kind = basic secret = "pw" }\n'
 
@@ -378,3 +381,163 @@ def test_J12_sigterm_answers_what_is_held_with_nothing_and_keeps_the_sessions():
         reconnect(session)
         running.publish("c", message("next"))
         assert session.texts() == ["next"]
+
+
+# ---- a thousand ----------------------------------------------------------------
+
+class Crowd:
+    """Sessions with one request held each, over epoll; reads what comes, polls
+    again, and after a kill repeats the request that was not answered."""
+
+    def __init__(self, port, count):
+        self.port = port
+        self.poll = select.epoll()
+        self.members = [Member(port, i) for i in range(count)]
+        self.by_fd = {}
+
+    def log_in(self):
+        for member in self.members:
+            member.session.log_in()
+            subscribe(member.session)
+            member.session.conns[1].close()
+            member.take(member.session.conns[0].socket)
+            self.watch(member)
+            member.next()
+
+    def watch(self, member):
+        self.by_fd[member.socket.fileno()] = member
+        self.poll.register(member.socket, select.EPOLLIN)
+
+    def run(self, seconds):
+        """Handles what comes within a moment; lost connections are counted."""
+        for fd, _ in self.poll.poll(seconds):
+            member = self.by_fd[fd]
+            if not member.read():
+                self.poll.unregister(fd)
+                del self.by_fd[fd]
+                member.socket.close()
+
+    def reconnect(self):
+        for member in self.members:
+            if member.socket.fileno() in self.by_fd:
+                self.poll.unregister(member.socket)
+                member.socket.close()
+            member.take(socket.create_connection(("127.0.0.1", self.port), 20))
+        self.by_fd = {}
+        for member in self.members:
+            self.watch(member)
+            member.repeat()
+
+    def close(self):
+        for member in self.members:
+            member.socket.close()
+        self.poll.close()
+
+
+class Member:
+    def __init__(self, port, number):
+        self.session = Session(port, rid=1000 + 10 * number)
+        self.got = []   # (id, text) each time it came
+        self.ends = []
+        self.buffer = b""
+
+    def take(self, connection):
+        self.socket = connection
+        self.socket.settimeout(20)
+        self.buffer = b""
+
+    def next(self):
+        self.session.rid += 1
+        self.repeat()
+
+    def repeat(self):
+        body = self.session.body(rid=self.session.rid).encode()
+        with contextlib.suppress(OSError):
+            self.socket.sendall(
+                b"POST /http-bind HTTP/1.1\r\nHost: localhost\r\n"
+                b"Content-Length: %d\r\n\r\n" % len(body) + body)
+
+    def read(self):
+        try:
+            data = self.socket.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            return False
+        self.buffer += data
+        while True:
+            head, found, rest = self.buffer.partition(b"\r\n\r\n")
+            if not found:
+                return True
+            length = int(re.search(rb"(?i)content-length: *(\d+)", head)[1])
+            if len(rest) < length:
+                return True
+            self.buffer = rest[length:]
+            self.take_body(rest[:length].decode())
+
+    def take_body(self, body):
+        if "type='terminate'" in body:
+            self.ends.append(body)
+            return
+        self.got += re.findall(r"<message [^>]*?id='([^']*)'.*?<body>(\w+)</body>",
+                               body)
+        self.next()
+
+
+@contextlib.contextmanager
+def publisher(running):
+    """waft-component, whose server is not there, on the same store: its API."""
+    log = pathlib.Path(running.directory, "component.log")
+    with open(log, "wb") as out:
+        process = subprocess.Popen(
+            [BUILD / "bin" / "waft-component", "-c", running.config],
+            stderr=out)
+    try:
+        port = until(lambda: re.search(r"event=ready.*control=127.0.0.1:(\d+)",
+                                       log.read_text()), 20, log.read_text)[1]
+        yield Api(int(port))
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def test_N7_a_thousand_sessions_live_through_a_kill():
+    """Publishes go on before, while it is down, and after; every session gets each,
+    in order, repeats with the same id."""
+    with gateway(sections=COMPONENT) as running, publisher(running) as api:
+        crowd = Crowd(running.port, 1000)
+        crowd.log_in()
+        sent = []
+
+        def publish(count):
+            for _ in range(count):
+                sent.append(f"t{len(sent)}")
+                api.publish({"channel": "c", "formats": {
+                    "xmpp-stanza": {"content": message(sent[-1])}}})
+                crowd.run(0)
+
+        publish(5)
+        for _ in range(5):
+            crowd.run(0.05)
+        publish(3)
+        kill(running)
+        publish(4)
+        running.start()
+        publish(2)
+        crowd.reconnect()
+        publish(10)
+        last = sent[-1]
+        end = time.monotonic() + 60
+        while any(not member.got or member.got[-1][1] != last
+                  for member in crowd.members):
+            crowd.run(0.1)
+            assert time.monotonic() < end
+        for member in crowd.members:
+            assert not member.ends
+            by_text = {}
+            for name, text in member.got:
+                assert by_text.setdefault(text, name) == name
+            # In order of their first coming, and none is missing.
+            assert list(by_text) == sent
+        assert running.metric("waft_bosh_restored_total") == 1000
+        crowd.close()
