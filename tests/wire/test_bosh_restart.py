@@ -493,7 +493,7 @@ def publisher(running):
             [BUILD / "bin" / "waft-component", "-c", running.config],
             stderr=out)
     try:
-        port = until(lambda: re.search(r"event=ready.*control=127.0.0.1:(\d+)",
+        port = until(lambda: re.search(r"event=control.listen.*port=(\d+)",
                                        log.read_text()), 20, log.read_text)[1]
         yield Api(int(port))
     finally:
