@@ -5,9 +5,6 @@ import pathlib
 import sys
 import xml.etree.ElementTree as ET
 
-import pytest
-from slixmpp.exceptions import IqError
-
 from servers import wait_until
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "wire"))
@@ -55,26 +52,13 @@ def test_c6_9_c6_11_a_publish_reaches_subscribers_and_the_control_api(server, us
     assert [item["id"] for item in iq["pubsub"]["items"]] == ["one", made]
     ids = [message.get("id") for message in bob.messages]
     assert all(ids) and len(set(ids)) == 2
-
-
-def test_c6_11_the_same_id_again_is_an_update(server, user, component):
-    component(conf=OPEN)
-    alice, bob = user("alice", plugins=PUBSUB), user("bob", plugins=PUBSUB)
-    bob.ask(lambda c: c["xep_0060"].subscribe(SERVICE, "news"))
-    for text in ("a", "b"):
-        alice.ask(lambda c, text=text: c["xep_0060"].publish(
-            SERVICE, "news", id="one", payload=atom(text)))
-    bob.wait_for(lambda: events(bob) == [("one", "a"), ("one", "b")])
+    # The same id again is an update.
+    alice.ask(lambda c: c["xep_0060"].publish(
+        SERVICE, "news", id="one", payload=atom("newer")))
+    bob.wait_for(lambda: events(bob)[2:] == [("one", "newer")])
     iq = bob.ask(lambda c: c["xep_0060"].get_items(SERVICE, "news"))
-    assert ["".join(item.xml.itertext()) for item in iq["pubsub"]["items"]] == ["b"]
-
-
-def test_c6_11_without_leave_it_is_forbidden(server, user, component):
-    waft, alice = component(), user("alice", plugins=PUBSUB)
-    with pytest.raises(IqError) as refused:
-        alice.ask(lambda c: c["xep_0060"].publish(SERVICE, "news", payload=atom("x")))
-    assert refused.value.condition == "forbidden"
-    assert json.loads(waft.get("/channels/")[1])["channels"] == []
+    assert ["".join(item.xml.itertext()) for item in iq["pubsub"]["items"]] == [
+        "again", "newer"]
 
 
 def test_c6_8_the_class_says_whether_a_stanza_or_an_event_comes(server, user, component):
