@@ -214,8 +214,8 @@ const struct conf_option conf_options[] = {
 	    "many in a burst"),
 	BOSH_ROW(requests_per_address, "requests-per-address", CONF_INT, "1000",
 	    1, 1000000, NULL,
-	    "BOSH requests of one address in a second; ten times as many in "
-	    "a burst; 503 past it"),
+	    "Requests and WebSocket messages of one address in a second; ten "
+	    "times as many in a burst; 503 past it, or the session's end"),
 	BOSH_ROW(login_failures_per_address, "login-failures-per-address",
 	    CONF_INT, "30", 1, 1000000, NULL,
 	    "Failed logins of one address in a minute; past it no password "

@@ -26,6 +26,10 @@ static struct stat_metric websocket_pings =
     STAT_COUNTER("waft_websocket_pings_total", "Pings sent over WebSockets",
         NULL);
 
+static struct stat_metric websocket_silent =
+    STAT_COUNTER("waft_websocket_silent_total",
+        "WebSockets cut because a ping got no answer", NULL);
+
 #define WEBSOCKET_CLOSES(code)                                         \
 	STAT_COUNTER("waft_websocket_closes_total",                    \
 	    "WebSockets that closed, by the code they were closed by", \
@@ -515,7 +519,8 @@ websocket_late(struct upgrade *upgrade)
 	struct buf out;
 
 	if (ws->silent) {
-		log_debug("websocket.cut", "reason=silent");
+		stat_add(&websocket_silent, 1);
+		log_info("websocket.cut", "reason=silent");
 		upgrade_cut(upgrade);
 		websocket_over(ws, WEBSOCKET_LOST);
 		return;

@@ -248,6 +248,7 @@ def test_a_silent_one_is_pinged_and_cut_when_it_stays_silent():
             assert stream.texts(1) == ["1"]
             assert gateway.metric(
                 'waft_websocket_closes_total{code="1006"}') == 1
+            assert gateway.metric("waft_websocket_silent_total") == 1
 
 
 def test_a_message_that_never_ends_is_ended():
