@@ -87,7 +87,9 @@ restore_pages_cb(enum err err, const struct state_row *rows, size_t count,
 	}
 }
 
-/* All workers have their own pages now. */
+/* All workers have their own pages now.  Where the program stops meanwhile the
+ * relay and the store are gone: the old pages are read again at the next start.
+ */
 static void
 restore_written(enum err err, void *arg)
 {
@@ -95,7 +97,8 @@ restore_written(enum err err, void *arg)
 	struct gateway *gateway = keep_gateway(restore->keep);
 	struct relay *relay = gateway->relay;
 
-	if (err == ERR_OK && atomic_fetch_sub(&relay->unrestored, 1) == 1)
+	if (err == ERR_OK && !keep_stays(restore->keep) &&
+	    atomic_fetch_sub(&relay->unrestored, 1) == 1)
 		for (size_t i = 0; i < restore->n_pages; i++)
 			store_state_del(relay->store, gateway->loop,
 			    restore->pages[i], NULL, NULL);

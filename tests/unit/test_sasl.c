@@ -179,7 +179,7 @@ can_be_aborted(void **state UNUSED)
 static void
 I7_takes_no_password_over_an_unsafe_way(void **state UNUSED)
 {
-	const struct sasl_env with = env(false);
+	struct sasl_env with;
 	struct buf out;
 
 	assert_int_equal(step(&(struct sasl){ 0 }, false, "auth", "PLAIN",
@@ -187,6 +187,7 @@ I7_takes_no_password_over_an_unsafe_way(void **state UNUSED)
 	    SASL_FAILURE);
 	assert_string_equal(outcome.failure, "invalid-mechanism");
 	buf_init(&out, 0);
+	with = env(false);
 	sasl_mechanisms(&with, &out);
 	assert_null(strstr(out.data, "PLAIN"));
 	assert_non_null(strstr(out.data, "ANONYMOUS"));

@@ -1,5 +1,7 @@
 """Who may log in, how, what that allows and when it ends (checklist I, RFC 5802)."""
 
+import base64
+import json
 import signal
 import statistics
 import subprocess
@@ -7,9 +9,10 @@ import time
 
 import pytest
 
-from bosh import (BUILD, DOMAIN, NC, PUBSUB, SASL, STREAM, Gateway, Session,
-                  until)
+from bosh import (BUILD, DOMAIN, NC, PUBSUB, SASL, STREAM, Conn, Gateway,
+                  Session, until)
 from scram import Scram, b64, exchange, log_in, sasl
+from ws import Stream
 
 HASHED = subprocess.run([BUILD / "bin" / "waft", "user", "hashed"], check=True,
                         input="pencil\n", text=True,
@@ -204,10 +207,26 @@ def stream_error(answer):
     return error[0].tag.split("}")[1], error[1].text
 
 
+def short_lived(gateway, log_in):
+    """A session that log_in() makes with a JWT that soon expires, and the JWT;
+    with a longer one where the machine is slow."""
+    for seconds in (2, 4, 8, 16):
+        text = token(gateway, "carol", f"{seconds}s")
+        try:
+            return log_in(text), text
+        except AssertionError:
+            pass
+    raise AssertionError("no login within 16 s")
+
+
+def by_bosh(gateway):
+    return lambda text: Session(gateway.port).log_in("PLAIN",
+                                                     f"\0carol\0{text}")
+
+
 def test_J10_a_session_ends_with_its_token():
     with Gateway(sections=JWT) as gateway:
-        text = token(gateway, "carol", "2s")
-        session = Session(gateway.port).log_in("PLAIN", f"\0carol\0{text}")
+        session, text = short_lived(gateway, by_bosh(gateway))
         answer = session.call()
         assert stream_error(answer) == ("not-authorized",
                                         "the token has expired")
@@ -216,6 +235,36 @@ def test_J10_a_session_ends_with_its_token():
         assert "event=bosh.expired" in gateway.log.read_text()
         answer = Session(gateway.port).authenticate("PLAIN", f"\0carol\0{text}")
         assert failure(answer) == "not-authorized"
+
+
+def test_a_websocket_session_ends_with_its_token():
+    with Gateway(sections=JWT) as gateway:
+        stream, _ = short_lived(gateway, lambda text: Stream(
+            gateway.port).log_in("PLAIN", f"\0carol\0{text}"))
+        assert stream.error() == "not-authorized"
+        assert gateway.metric("waft_bosh_expired_total") == 1
+        stream.close()
+
+
+def test_a_session_that_survives_a_restart_gets_no_more_than_its_login():
+    """Whose user is another, or whose token expired while nothing ran, does not
+    come back."""
+    with Gateway(sections=SECTIONS + JWT, engine="sqlite") as gateway:
+        ann = log_in(Session(gateway.port), "SCRAM-SHA-1", "ann", "wonder")
+        bob = log_in(Session(gateway.port), "SCRAM-SHA-1", "bob", "builder")
+        carol, text = short_lived(gateway, by_bosh(gateway))
+        assert gateway.stop() == 0
+        gateway.config.write_text(gateway.config.read_text().replace(
+            "wonder", "changed"))
+        claims = text.split(".")[1]
+        end = json.loads(base64.urlsafe_b64decode(claims + "=="))["exp"]
+        until(lambda: time.time() > end, 20)
+        gateway.start()
+        for session in (ann, bob, carol):
+            session.conns = [Conn(gateway.port), Conn(gateway.port)]
+        assert ann.call().condition == "item-not-found"
+        assert carol.call().condition == "item-not-found"
+        assert subscribes(bob, "listed/b")
 
 
 def test_J10_sighup_ends_the_sessions_of_whom_it_removes():
