@@ -164,7 +164,8 @@ session_answer(struct session *session, struct session_slot *slot,
 	if (text.p != NULL)
 		session_slot_keep(session, slot, text);
 	session->answered = slot->rid;
-	session->active_at = now;
+	if (slot->transport != NULL)
+		session->active_at = now;
 	session_evict(session);
 	session_send(session, slot, REPLY_BODY, COND_NONE,
 	    session_cached(slot));
