@@ -317,7 +317,7 @@ def test_N7_ends_when_its_client_does_not_come_back():
         restart(running)
         until(lambda: running.metric("waft_bosh_restored_total") == 1)
         until(lambda: running.metric("waft_bosh_sessions") == 0, 20)
-        restart(running)
+        restart(running, signal.SIGTERM)
         assert running.metric("waft_bosh_restored_total") == 0
         reconnect(session)
         assert session.call().condition == "item-not-found"
