@@ -315,3 +315,28 @@ def test_a_user_that_cannot_be_is_refused_at_the_start(tmp_path, section, why):
                            stderr=subprocess.PIPE, text=True, timeout=30)
     assert ended.returncode == 78
     assert why in ended.stderr
+
+
+def waft_user(*arguments, password="pencil\n"):
+    return subprocess.run([BUILD / "bin" / "waft", "user", *arguments],
+                          input=password, capture_output=True, text=True,
+                          timeout=30)
+
+
+def test_waft_user_makes_another_salt_each_time_and_shows_no_password():
+    first, second = waft_user("ann"), waft_user("ann", "--iterations", "10000")
+    assert first.returncode == second.returncode == 0
+    assert first.stdout.startswith('user "ann" {')
+    assert '"4096:' in first.stdout and '"10000:' in second.stdout
+    assert first.stdout.split(":")[1] != second.stdout.split(":")[1]
+    assert "pencil" not in first.stdout + first.stderr
+
+
+@pytest.mark.parametrize("arguments,password,code", [
+    ((), "x\n", 64), (("a@b",), "x\n", 64), (("a b",), "x\n", 64),
+    (("ann", "--iterations", "1"), "x\n", 64), (("ann",), "\n", 65),
+    (("ann",), "", 65), (("ann",), "a\x07b\n", 65)])
+def test_waft_user_refuses_what_cannot_be(arguments, password, code):
+    ended = waft_user(*arguments, password=password)
+    assert ended.returncode == code, ended
+    assert ended.stdout == ""
