@@ -1,5 +1,5 @@
 """A page does not notice that waft-bosh dies and starts again: strophe.js in Chromium,
-unmodified, while publishes go on at the other daemon."""
+and stanza.js under node, unmodified, while publishes go on at the other daemon."""
 
 import signal
 import threading
@@ -8,7 +8,8 @@ import pytest
 
 from daemons import Waft
 from pages import site
-from servers import free_ports, wait_until
+from servers import free_ports, listens, wait_until
+from test_stanza import start as start_stanza
 from test_strophe import PAGE, SCRIPTS, TOKEN, Page
 
 # Changes of the connection's status, and the id of each item.
@@ -40,7 +41,8 @@ class Publisher(threading.Thread):
 
     def stop(self):
         self.stopping.set()
-        self.join()
+        if self.is_alive():
+            self.join()
 
 
 def wait_shown(page, count):
@@ -51,16 +53,29 @@ def wait_shown(page, count):
 
 
 @pytest.fixture
-def page(driver):
+def waft():
     # The component has no server; it takes publishes all the same.
-    with site(PAGE, {"strophe.js": SCRIPTS["npm"]}) as url, \
-            Waft(sections=TOKEN, engine="sqlite", server=free_ports(1)[0]) as waft:
+    with Waft(sections=TOKEN, engine="sqlite", server=free_ports(1)[0]) as waft:
         waft.start("component", ready=False)
+        wait_until(lambda: listens(waft.component.port), 30, "its control API")
         waft.start("bosh")
+        yield waft
+
+
+@pytest.fixture
+def page(driver, waft):
+    with site(PAGE, {"strophe.js": SCRIPTS["npm"]}) as url:
         try:
             yield Page(driver, url, waft, "bosh")
         finally:
             driver.get("about:blank")
+
+
+def kill_and_start(waft, publisher):
+    waft.daemons[-1].end(signal.SIGKILL)
+    at = publisher.sent + 10
+    wait_until(lambda: publisher.sent > at, 30, "publishes go on without it")
+    waft.start("bosh")
 
 
 def test_a_page_does_not_notice_that_the_gateway_is_killed(page):
@@ -73,10 +88,7 @@ def test_a_page_does_not_notice_that_the_gateway_is_killed(page):
     publisher.start()
     try:
         wait_shown(page, 20)
-        waft.daemons[-1].end(signal.SIGKILL)
-        at = publisher.sent + 10
-        wait_until(lambda: publisher.sent > at, 30, "publishes go on without it")
-        waft.start("bosh")
+        kill_and_start(waft, publisher)
         wait_shown(page, 20)
     finally:
         publisher.stop()
@@ -89,4 +101,27 @@ def test_a_page_does_not_notice_that_the_gateway_is_killed(page):
     assert page.run("return [status, changes, errors]") == ["CONNECTED", [], []]
     after = page.session()
     assert (after["jid"], after["sid"]) == (before["jid"], before["sid"])
+    assert waft.bosh.metric("waft_bosh_sessions") == 1
+
+
+def test_stanza_does_not_notice_it_either(waft):
+    client = start_stanza(waft, "bosh", "alice", "wonderland")
+    publisher = Publisher(waft.component)
+    try:
+        assert client.stdout.readline().startswith("connected ")
+        assert client.stdout.readline() == "subscribed\n"
+        publisher.start()
+        before = [client.stdout.readline() for _ in range(20)]
+        kill_and_start(waft, publisher)
+        # It connects only once, so there is no `connected` among them; what had been
+        # answered before the kill comes again.
+        said = before + [client.stdout.readline() for _ in range(100)]
+    finally:
+        publisher.stop()
+        client.kill()
+        client.wait()
+        client.stdout.close()
+    numbers = list(dict.fromkeys(int(line) for line in said))
+    assert len(numbers) > len(before)
+    assert numbers == list(range(len(numbers)))
     assert waft.bosh.metric("waft_bosh_sessions") == 1

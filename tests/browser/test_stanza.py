@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import threading
 
 import pytest
 
@@ -24,11 +25,15 @@ def waft(request):
 
 def start(waft, transport, user, password):
     assert NPM.exists(), f"{NPM}: make check installs it"
-    return subprocess.Popen(
+    client = subprocess.Popen(
         ["node", HERE / "stanza_client.js", transport,
          URLS[transport].format(waft.public), BOSH_DOMAIN, user, password, "news",
          str(ITEMS)],
         stdout=subprocess.PIPE, text=True, env=dict(os.environ, NODE_PATH=str(NPM)))
+    late = threading.Timer(120, client.kill)  # who reads its lines waits for ever
+    late.daemon = True
+    late.start()
+    return client
 
 
 def publish(waft, numbers):
