@@ -1,27 +1,66 @@
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
+#include "cli/bulk.h"
 #include "cli/cli.h"
 #include "common/base/text.h"
 
 enum {
 	OPT_ADD = 256,
-	OPT_REMOVE
+	OPT_REMOVE,
+	OPT_CHANNEL,
+	OPT_FORMAT,
+	OPT_OUTPUT
 };
 
 static const char subscriptions_usage[] =
     "usage: waft subscriptions CHANNEL [--add JID | --remove JID]\n"
+    "       waft subscriptions import FILE|- [--format csv|jsonl]\n"
+    "       waft subscriptions export [CHANNEL] [--format csv|jsonl] [--output FILE]\n"
     "\n"
     "Lists the durable subscriptions of a channel: JID, state, and the reason when\n"
     "one is suspended.\n"
     "\n"
-    "  --add JID     subscribe this user; he gets what is published from now on\n"
-    "  --remove JID  end his subscription\n";
+    "  --add JID       subscribe this user; he gets what is published from now on\n"
+    "  --remove JID    end his subscription\n"
+    "  --channel NAME  the channel, if it is called import or export\n"
+    "\n"
+    "Import takes many at once from a file, or from standard input (-).  CSV begins\n"
+    "with a line that names its columns; JSON has an object on each line:\n"
+    "\n"
+    "  channel,jid,state,reason\n"
+    "  news,alice@example.org\n"
+    "  \"a, b\",bob@example.org,suspended,his account is gone\n"
+    "\n"
+    "  {\"channel\": \"news\", \"jid\": \"alice@example.org\"}\n"
+    "\n"
+    "State is active (so without one), suspended or pending.  A bad line is refused\n"
+    "with its number and changes nothing, the others are taken; the exit code is 65\n"
+    "then.  Taking a file twice does no harm: what is there already is left alone.\n"
+    "\n"
+    "Export prints what import takes: of one channel, or of all.\n"
+    "\n"
+    "  --format NAME   csv or jsonl; else the file's ending says it (.csv; .jsonl,\n"
+    "                  .ndjson or .json), and export to no file is CSV\n"
+    "  --output FILE   write there instead of to standard output\n"
+    "\n"
+    "  waft subscriptions import users.csv\n"
+    "  waft subscriptions export news --format jsonl | gzip > news.jsonl.gz\n";
 
 static const struct option subscriptions_options[] = {
 	{ "add", required_argument, NULL, OPT_ADD },
 	{ "remove", required_argument, NULL, OPT_REMOVE },
+	{ "channel", required_argument, NULL, OPT_CHANNEL },
+	{ "format", required_argument, NULL, OPT_FORMAT },
+	{ "output", required_argument, NULL, OPT_OUTPUT },
 	{ NULL, 0, NULL, 0 },
+};
+
+struct subscriptions_args {
+	const char *add, *remove, *channel, *format, *output;
+	const char *rest[2];
+	int n_rest;
 };
 
 static int
@@ -108,33 +147,112 @@ subscriptions_remove(struct cli *cli, const char *channel, const char *jid)
 	return code;
 }
 
+bool
+bulk_is_csv(const char *format, const char *file, bool *csv)
+{
+	static const char *const jsons[] = { "jsonl", "ndjson", "json" };
+	const char *name = format;
+	size_t i;
+
+	if (name == NULL && file != NULL) {
+		name = strrchr(file, '.');
+		name = name != NULL ? name + 1 : NULL;
+	}
+	if (name == NULL)
+		return false;
+	*csv = strcasecmp(name, "csv") == 0;
+	for (i = 0; i < ARRAY_LEN(jsons); i++)
+		if (strcasecmp(name, jsons[i]) == 0)
+			return true;
+	return *csv;
+}
+
+static int
+subscriptions_import(struct cli *cli, const struct subscriptions_args *args)
+{
+	bool csv;
+
+	if (args->n_rest != 2 || args->output != NULL)
+		return cli_usage(&verb_subscriptions,
+		    "give one file to import, or -");
+	if (!bulk_is_csv(args->format, args->rest[1], &csv))
+		return cli_usage(&verb_subscriptions,
+		    "which format has it?  Give --format csv or jsonl");
+	return bulk_import(cli, args->rest[1], csv);
+}
+
+static int
+subscriptions_export(struct cli *cli, const struct subscriptions_args *args)
+{
+	bool csv = true;
+
+	if (!bulk_is_csv(args->format, args->output, &csv) &&
+	    (args->format != NULL || args->output != NULL))
+		return cli_usage(&verb_subscriptions,
+		    "in which format?  Give --format csv or jsonl");
+	return bulk_export(cli, args->n_rest == 2 ? args->rest[1] : NULL,
+	    args->output, csv);
+}
+
+static int
+subscriptions_one(struct cli *cli, const struct subscriptions_args *args)
+{
+	const char *channel = args->channel;
+
+	if (args->format != NULL || args->output != NULL)
+		return cli_usage(&verb_subscriptions,
+		    "--format and --output are of import and export");
+	if (args->n_rest + (channel != NULL) != 1)
+		return cli_usage(&verb_subscriptions, "give one channel");
+	if (channel == NULL)
+		channel = args->rest[0];
+	if (args->add != NULL)
+		return subscriptions_add(cli, channel, args->add);
+	if (args->remove != NULL)
+		return subscriptions_remove(cli, channel, args->remove);
+	return subscriptions_list(cli, channel);
+}
+
 static int
 subscriptions_run(struct cli *cli, int argc, char **argv)
 {
-	const char *add = NULL, *del = NULL;
+	struct subscriptions_args args = { 0 };
+	bool import, export;
 	int option;
 
 	while ((option = cli_option(cli, &verb_subscriptions, argc, argv,
 	            subscriptions_options)) != -1) {
 		if (option == OPT_ADD)
-			add = optarg;
+			args.add = optarg;
+		else if (option == OPT_REMOVE)
+			args.remove = optarg;
+		else if (option == OPT_CHANNEL)
+			args.channel = optarg;
+		else if (option == OPT_FORMAT)
+			args.format = optarg;
 		else
-			del = optarg;
+			args.output = optarg;
 	}
-	if (add != NULL && del != NULL)
+	if (args.add != NULL && args.remove != NULL)
 		return cli_usage(&verb_subscriptions, "give --add or --remove");
-	if (optind != argc - 1)
+	if (argc - optind > 2)
 		return cli_usage(&verb_subscriptions, "give one channel");
-	if (add != NULL)
-		return subscriptions_add(cli, argv[optind], add);
-	if (del != NULL)
-		return subscriptions_remove(cli, argv[optind], del);
-	return subscriptions_list(cli, argv[optind]);
+	for (; optind < argc; optind++)
+		args.rest[args.n_rest++] = argv[optind];
+	import = args.n_rest > 0 && strcmp(args.rest[0], "import") == 0;
+	export = args.n_rest > 0 && strcmp(args.rest[0], "export") == 0;
+	if (!import && !export)
+		return subscriptions_one(cli, &args);
+	if (args.add != NULL || args.remove != NULL || args.channel != NULL)
+		return cli_usage(&verb_subscriptions,
+		    "%s takes no --add, --remove or --channel", args.rest[0]);
+	return import ? subscriptions_import(cli, &args) :
+	                subscriptions_export(cli, &args);
 }
 
 const struct verb verb_subscriptions = {
 	.name = "subscriptions",
-	.summary = "list, add or remove the subscribers of a channel",
+	.summary = "list, add, remove, import or export subscribers",
 	.usage = subscriptions_usage,
 	.run = subscriptions_run,
 };

@@ -286,7 +286,7 @@ const struct conf_option conf_options[] = {
 	CONTROL_ROW(max_body, "max-body", CONF_SIZE, "1M",
 	    4 * CONF_K, CONF_G, NULL, "Of a request; 413 past it"),
 	CONTROL_ROW(items_max, "items-max", CONF_INT, "1000",
-	    1, 100000, NULL, "Items in one publish"),
+	    1, 100000, NULL, "Items in one publish, lines in one import"),
 	CONTROL_ROW(stanza_max, "stanza-max", CONF_SIZE, "128K",
 	    CONF_K, 16 * CONF_M, NULL, "Of an xmpp-stanza"),
 	CONTROL_ROW(stanza_depth, "stanza-depth", CONF_INT, "64",

@@ -86,6 +86,7 @@ route_fn channels_list, channel_show, channel_put, channel_delete;
 route_fn node_show, node_put;
 route_fn items_show;
 route_fn subscriptions_list, subscription_add, subscription_remove;
+route_fn subscriptions_all, subscriptions_import;
 route_fn health_root, health_live, health_ready, health_metrics, health_status;
 
 /* Answers all that wait for items. */

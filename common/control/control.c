@@ -22,6 +22,8 @@ static const struct route control_routes[] = {
 	{ HTTP_GET, "/channels/*/subscriptions/", subscriptions_list },
 	{ HTTP_POST, "/channels/*/subscriptions/", subscription_add },
 	{ HTTP_DELETE, "/channels/*/subscriptions/*/", subscription_remove },
+	{ HTTP_GET, "/subscriptions/", subscriptions_all },
+	{ HTTP_POST, "/subscriptions/", subscriptions_import },
 	{ HTTP_GET, "/metrics", health_metrics },
 	{ HTTP_GET, "/healthz", health_live },
 	{ HTTP_GET, "/readyz", health_ready },

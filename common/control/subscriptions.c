@@ -1,10 +1,14 @@
 /* Durable subscriptions, as the operator sees and makes them:
- * /channels/CHANNEL/subscriptions/. */
+ * /channels/CHANNEL/subscriptions/, and GET /subscriptions/ for all. */
+#include "common/control/subscriptions.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/control/call.h"
-#include "common/xmpp/jid.h"
+#include "common/base/text.h"
+
+static const char *const subscriptions_states[] = { "active", "suspended",
+	"pending" };
 
 struct subscriptions_call {
 	struct call call;
@@ -15,8 +19,6 @@ static json_t *
 subscriptions_json(const struct control *control,
     const struct subscription *sub)
 {
-	static const char *const states[] = { "active", "suspended",
-		"pending" };
 	json_t *json = json_object();
 	bool webhook = strcmp(sub->owner, "webhook") == 0;
 
@@ -27,7 +29,8 @@ subscriptions_json(const struct control *control,
 	json_object_set_new(json, "n", json_integer((json_int_t)sub->n));
 	call_position(control, sub->since, json, "since");
 	call_time(sub->time_ms, json, "time");
-	json_object_set_new(json, "state", json_string(states[sub->state]));
+	json_object_set_new(json, "state",
+	    json_string(subscriptions_states[sub->state]));
 	if (sub->reason != NULL)
 		json_object_set_new(json, "reason", json_string(sub->reason));
 	return json;
@@ -52,8 +55,12 @@ subscriptions_listed(enum err err, const struct subscription *subs,
 	json = json_object();
 	list = json_array();
 	for (i = 0; i < shown; i++)
-		json_array_append_new(list,
-		    subscriptions_json(kept->call.control, &subs[i]));
+		if (auth_may_subscribe(&kept->call.grant, subs[i].channel))
+			json_array_append_new(list,
+			    subscriptions_json(kept->call.control, &subs[i]));
+	if (shown > 0)
+		json_object_set_new(json, "after",
+		    json_integer((json_int_t)subs[shown - 1].n));
 	json_object_set_new(json, "subscriptions", list);
 	json_object_set_new(json, "more", json_boolean(count > shown));
 	call_json(&kept->call, 200, json);
@@ -78,19 +85,15 @@ subscriptions_after(struct call *call, uint64_t *n)
 	return good;
 }
 
-void
-subscriptions_list(struct exchange *exchange UNUSED,
-    const struct route_args *args, void *arg)
+static void
+subscriptions_page(struct call *call, const char *channel)
 {
-	struct call *call = arg;
-	struct sub_filter filter = { .channel = args->arg[0] };
+	struct sub_filter filter = { .channel = channel };
 	struct subscriptions_call *kept;
 	uint64_t after;
 	size_t max;
 
-	if (!call_authorize(call, NULL) ||
-	    !call_may_subscribe(call, args->arg[0]) || !call_max(call, &max) ||
-	    !subscriptions_after(call, &after))
+	if (!call_max(call, &max) || !subscriptions_after(call, &after))
 		return;
 	kept = call_keep(call, sizeof *kept);
 	kept->max = max;
@@ -98,35 +101,76 @@ subscriptions_list(struct exchange *exchange UNUSED,
 	    after, max + 1, subscriptions_listed, kept);
 }
 
+void
+subscriptions_list(struct exchange *exchange UNUSED,
+    const struct route_args *args, void *arg)
+{
+	struct call *call = arg;
+
+	if (call_authorize(call, NULL) &&
+	    call_may_subscribe(call, args->arg[0]))
+		subscriptions_page(call, args->arg[0]);
+}
+
+/* Of all channels that the token may listen on. */
+void
+subscriptions_all(struct exchange *exchange UNUSED,
+    const struct route_args *args UNUSED, void *arg)
+{
+	struct call *call = arg;
+
+	if (call_authorize(call, NULL))
+		subscriptions_page(call, NULL);
+}
+
 /* ---- adding and removing --------------------------------------------- */
 
-/* Whose subscription an address is.  False: answered. */
-static bool
-subscriptions_owner(struct call *call, const char *text, struct jid *jid,
-    const char **owner)
+bool
+subscriptions_state(const char *name, enum sub_state *state)
 {
-	const struct conf *conf = call->control->conf;
-	const char *why;
 	size_t i;
 
-	if (jid_parse(text, strlen(text), jid, &why) != ERR_OK) {
-		call_error(call, ERR_BAD, "jid: %s", why);
-		return false;
-	}
-	for (i = 0; i < conf->n_components; i++)
-		if (jid_domain_is(jid, conf->components[i].domain)) {
-			call_error(call, ERR_BAD,
-			    "jid: this is an address of waft's own");
-			return false;
+	for (i = 0; i < ARRAY_LEN(subscriptions_states); i++)
+		if (strcmp(name, subscriptions_states[i]) == 0) {
+			*state = (enum sub_state)i;
+			return true;
 		}
+	return false;
+}
+
+enum err
+subscriptions_owner(const struct control *control, const char *text,
+    struct jid *jid, const char **owner, const char **why)
+{
+	const struct conf *conf = control->conf;
+	size_t i;
+
+	if (jid_parse(text, strlen(text), jid, why) != ERR_OK)
+		return ERR_BAD;
+	*why = "this is an address of waft's own";
+	for (i = 0; i < conf->n_components; i++)
+		if (jid_domain_is(jid, conf->components[i].domain))
+			return ERR_BAD;
 	if (conf->bosh.domain != NULL && jid_domain_is(jid, conf->bosh.domain))
 		*owner = conf->bosh.domain;
 	else
-		*owner = call->control->opts.owner;
-	if (*owner == NULL)
-		call_error(call, ERR_BAD,
-		    "jid: no component is configured that could send to it");
-	return *owner != NULL;
+		*owner = control->opts.owner;
+	*why = "no component is configured that could send to it";
+	return *owner != NULL ? ERR_OK : ERR_BAD;
+}
+
+/* False: answered. */
+static bool
+subscription_whose(struct call *call, const char *text, struct jid *jid,
+    const char **owner)
+{
+	const char *why;
+
+	if (subscriptions_owner(call->control, text, jid, owner, &why) ==
+	    ERR_OK)
+		return true;
+	call_error(call, ERR_BAD, "jid: %s", why);
+	return false;
 }
 
 static void
@@ -151,7 +195,7 @@ subscription_put(struct call *call, const char *channel, const char *text)
 	struct subscription sub = { .channel = channel, .state = SUB_ACTIVE };
 	struct jid jid;
 
-	if (!subscriptions_owner(call, text, &jid, &sub.owner))
+	if (!subscription_whose(call, text, &jid, &sub.owner))
 		return;
 	sub.address = jid.full;
 	store_sub_put(call->control->store, call->control->loop, &sub,
@@ -218,7 +262,7 @@ subscription_remove(struct exchange *exchange UNUSED,
 
 	if (!call_authorize(call, NULL) ||
 	    !call_may_subscribe(call, args->arg[0]) ||
-	    !subscriptions_owner(call, args->arg[1], &jid, &owner))
+	    !subscription_whose(call, args->arg[1], &jid, &owner))
 		return;
 	store_sub_del(call->control->store, call->control->loop, owner,
 	    args->arg[0], jid.full, subscription_removed,
