@@ -12,7 +12,7 @@ import pytest
 from daemons import BUILD, Waft, wait_until
 
 VERBS = ("run", "check", "publish", "subscribe", "channels", "subscriptions",
-         "token", "status")
+         "token", "user", "status")
 POSITION = re.compile(r"[0-9a-f]{8}-[0-9]+")
 STANZA = "<message><body>hi</body></message>"
 USAGE, DATA, NO_INPUT, UNAVAILABLE = 64, 65, 66, 69
