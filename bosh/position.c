@@ -6,6 +6,8 @@
 #include <event2/event.h>
 
 #include "bosh/client.h"
+#include "bosh/keep.h"
+#include "bosh/served.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/stat.h"
@@ -52,7 +54,8 @@ position_open(const struct client *client, bool clean)
 
 /* A line for each channel: its position, a space, its name. */
 static void
-position_write(const struct client *client, uint64_t open, struct buf *value)
+position_write(const struct client *client, uint64_t open, uint64_t least,
+    struct buf *value)
 {
 	const struct client_sub *sub;
 	uint64_t served;
@@ -63,6 +66,8 @@ position_write(const struct client *client, uint64_t open, struct buf *value)
 		served = sub->sub.cursor;
 		if (open != 0 && open - 1 < served)
 			served = open - 1;
+		if (least < served)
+			served = least;
 		buf_addu(value, served);
 		buf_addc(value, ' ');
 		buf_adds(value, channel_name(sub->sub.channel));
@@ -101,18 +106,38 @@ position_put_cb(enum err err, void *arg UNUSED)
 		log_warn("bosh.position", "error=%s", err_name(err));
 }
 
+/* What all sessions of the bare JID that go on have, this one too unless it is
+ * over. */
+static uint64_t
+position_least(const struct client *client, const char *bare)
+{
+	struct served *served = client->gateway->relay->served;
+
+	return client->over ?
+	    served_drop(served, bare, client) :
+	    served_set(served, bare, client, revive_upto(client));
+}
+
 static void
 position_put(struct client *client, bool clean)
 {
 	struct gateway *gateway = client->gateway;
 	struct buf value;
 	char *bare, *key;
+	uint64_t least;
 
-	buf_init(&value, 0);
-	position_write(client, position_open(client, clean), &value);
-	if (value.len == 0)
+	if (client->user == NULL || client->anonymous)
 		return;
+	buf_init(&value, 0);
 	bare = position_bare(client);
+	least = position_least(client, bare);
+	/* Who took leave has it all; the others go on by themselves. */
+	position_write(client, position_open(client, clean),
+	    clean ? UINT64_MAX : least, &value);
+	if (value.len == 0) {
+		free(bare);
+		return;
+	}
 	key = xasprintf(POSITION_KEY "%s", bare);
 	store_state_put(gateway->relay->store, gateway->loop, key, value.data,
 	    value.len, position_put_cb, NULL);
@@ -221,6 +246,8 @@ position_listed(enum err err, const struct subscription *subs, size_t count,
 		client_listen(call->client, subs[i].channel, after, true,
 		    &existed);
 	}
+	if (!call->client->over)
+		position_least(call->client, call->bare);
 	position_finish(call);
 }
 

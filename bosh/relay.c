@@ -6,6 +6,7 @@
 
 #include "bosh/gateway.h"
 #include "bosh/sender.h"
+#include "bosh/served.h"
 #include "common/base/clock.h"
 #include "common/base/map.h"
 #include "common/base/mem.h"
@@ -47,6 +48,7 @@ relay_create(const struct conf *conf, struct store *store, int n_gateways)
 	relay->conf = conf;
 	relay->store = store;
 	relay->n_gateways = n_gateways;
+	relay->served = served_create();
 	snprintf(relay->mark, sizeof(relay->mark), "%016llx",
 	    (unsigned long long)clock_wall_ms());
 	atomic_init(&relay->unrestored, n_gateways);
@@ -62,6 +64,7 @@ relay_free(struct relay *relay)
 {
 	if (relay == NULL)
 		return;
+	served_free(relay->served);
 	pthread_mutex_destroy(&relay->lock);
 	limits_free(relay->limits);
 	free(relay->gateways);

@@ -27,6 +27,7 @@ struct logins;
 struct name;
 struct relay;
 struct sender;
+struct served;
 
 struct arrival {
 	_Atomic int refs;
@@ -57,6 +58,7 @@ struct relay {
 	int n_gateways;
 	struct gateway **gateways;
 	_Atomic int sessions;
+	struct served *served;
 	char mark[17];          /* of this process's pages (keep.h) */
 	_Atomic int unrestored; /* workers that still read old sessions */
 	struct limits *limits;

@@ -291,6 +291,29 @@ def test_N7_a_user_that_was_removed_does_not_go_on():
         assert running.metric("waft_bosh_restore_refused_total") == 1
 
 
+def test_a_bare_jid_is_stored_as_far_as_its_slowest_session():
+    """Of two sessions of one user, in whichever workers, one stops to read."""
+    with gateway(sections=TOKEN) as running:
+        pair = [Session(running.port).log_in("PLAIN", "\0ann\0pw", name)
+                for name in ("desk", "phone")]
+        pair[0].subscribe("c", jid=f"ann@{DOMAIN}")
+        running.publish("c", message("one"))
+        for each in pair:
+            assert each.texts() == ["one"]
+            each.send()
+        for text in ("two", "three", "four", "five"):
+            running.publish("c", message(text))
+            assert texts(pair[0].receive()) == [text]
+            pair[0].send()
+        saved = running.metric("waft_bosh_positions_saved_total")
+        running.publish("c", message("six"))
+        until(lambda: running.metric("waft_bosh_positions_saved_total") > saved)
+        restart(running)
+        third = Session(running.port).log_in("PLAIN", "\0ann\0pw", "pad")
+        got = third.texts(count=5)
+        assert got[-5:] == ["two", "three", "four", "five", "six"][-len(got):]
+
+
 @pytest.mark.parametrize("before,after", [(2, 1), (1, 3), (3, 2)])
 def test_N7_another_number_of_workers_finds_the_sessions(before, after):
     with gateway() as running:
