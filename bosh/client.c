@@ -364,3 +364,15 @@ client_over(struct client *client, enum condition condition, bool told,
 	client->n_subs = 0;
 	gateway_forget(client->gateway, client, condition, told);
 }
+
+bool
+client_is_address(const struct client *client, const char *address)
+{
+	size_t len = strlen(address);
+
+	if (client->jid == NULL || strncmp(client->jid, address, len) != 0)
+		return false;
+	return client->jid[len] == '\0' ||
+	    (client->jid[len] == '/' && !client->anonymous &&
+	        strchr(address, '/') == NULL);
+}

@@ -180,5 +180,7 @@ enum err client_listen(struct client *client, const char *channel,
 /* False when it did not listen. */
 bool client_unlisten(struct client *client, const char *channel);
 struct client_sub *client_find_sub(struct client *client, const char *channel);
+/* The address is its full JID, or the bare one of a named user. */
+bool client_is_address(const struct client *client, const char *address);
 
 #endif

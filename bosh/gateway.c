@@ -7,6 +7,7 @@
 #include <event2/event.h>
 
 #include "bosh/client.h"
+#include "bosh/ended.h"
 #include "bosh/grant.h"
 #include "bosh/keep.h"
 #include "bosh/login.h"
@@ -38,38 +39,11 @@ static struct stat_metric gateway_bad =
     STAT_COUNTER("waft_bosh_bad_bodies_total",
         "BOSH requests that were no body", NULL);
 
-#define GATEWAY_ENDS(condition)                                          \
-	STAT_COUNTER("waft_bosh_ends_total", "BOSH sessions that ended", \
-	    "condition=\"" condition "\"")
 static struct stat_metric gateway_insecure =
     STAT_COUNTER("waft_bosh_insecure_total",
         "Requests cut because their session was made over TLS and they were "
         "not",
         NULL);
-static struct stat_metric gateway_ends[COND_MAX] = {
-	[COND_NONE] = GATEWAY_ENDS("none"),
-	[COND_BAD_REQUEST] = GATEWAY_ENDS("bad-request"),
-	[COND_HOST_GONE] = GATEWAY_ENDS("host-gone"),
-	[COND_HOST_UNKNOWN] = GATEWAY_ENDS("host-unknown"),
-	[COND_IMPROPER_ADDRESSING] = GATEWAY_ENDS("improper-addressing"),
-	[COND_INTERNAL_SERVER_ERROR] = GATEWAY_ENDS("internal-server-error"),
-	[COND_ITEM_NOT_FOUND] = GATEWAY_ENDS("item-not-found"),
-	[COND_OTHER_REQUEST] = GATEWAY_ENDS("other-request"),
-	[COND_POLICY_VIOLATION] = GATEWAY_ENDS("policy-violation"),
-	[COND_REMOTE_STREAM_ERROR] = GATEWAY_ENDS("remote-stream-error"),
-	[COND_SEE_OTHER_URI] = GATEWAY_ENDS("see-other-uri"),
-	[COND_SYSTEM_SHUTDOWN] = GATEWAY_ENDS("system-shutdown"),
-};
-
-/* A session that is over; a late repeat gets its answer again. */
-struct gateway_ended {
-	char sid[SID_SIZE];
-	enum condition condition;
-	bool legacy;              /* its client named no `ver` */
-	const char *stream_error; /* of COND_REMOTE_STREAM_ERROR; static */
-	int64_t until;            /* 0: the place is free */
-};
-
 /* The body's own limits: what a client may send at once is small. */
 #define GATEWAY_DEPTH    64
 #define GATEWAY_ATTRS    64
@@ -96,7 +70,7 @@ gateway_create(struct relay *relay, struct worker *worker, int index)
 	gateway->logins = logins_ref(relay->logins);
 	gateway->index = index;
 	gateway->reader = xml_reader_create(&limits);
-	gateway->ended = xcalloc(GATEWAY_ENDED_MAX, sizeof(gateway->ended[0]));
+	gateway->ended = ended_create(gateway->loop);
 	TAILQ_INIT(&gateway->moved);
 	gateway->moved_timer = event_new(loop_base(gateway->loop), -1, 0,
 	    gateway_moved_cb, gateway);
@@ -133,7 +107,7 @@ gateway_unref(struct gateway *gateway)
 	buf_clear(&gateway->scratch);
 	websockets_clear(&gateway->websockets);
 	xml_reader_free(gateway->reader);
-	free(gateway->ended);
+	ended_free(gateway->ended);
 	logins_unref(gateway->logins);
 	event_free(gateway->moved_timer);
 	keep_free(gateway->keep);
@@ -194,7 +168,7 @@ gateway_refuse(struct gateway *gateway, struct arrival *arrival,
 /* Ended NULL: of a session that nobody remembers. */
 static void
 gateway_say_gone(struct gateway *gateway, struct arrival *arrival,
-    const struct gateway_ended *ended)
+    const struct ended *ended)
 {
 	if (ended == NULL)
 		gateway_refuse(gateway, arrival, COND_ITEM_NOT_FOUND, false);
@@ -206,23 +180,7 @@ gateway_say_gone(struct gateway *gateway, struct arrival *arrival,
 		        NULL);
 }
 
-/* ---- sessions that ended --------------------------------------------- */
-
-static void
-gateway_remember(struct gateway *gateway, const struct client *client,
-    enum condition condition)
-{
-	struct gateway_ended *ended = &gateway->ended[gateway->ended_at];
-
-	if (client->session == NULL)
-		return;
-	gateway->ended_at = (gateway->ended_at + 1) % GATEWAY_ENDED_MAX;
-	memcpy(ended->sid, client->sid, SID_SIZE);
-	ended->condition = condition;
-	ended->legacy = client->legacy;
-	ended->stream_error = client->stream_error;
-	ended->until = loop_now_ms(gateway->loop) + GATEWAY_ENDED_MS;
-}
+/* ---- the end of a session -------------------------------------------- */
 
 void
 gateway_forget(struct gateway *gateway, struct client *client,
@@ -234,37 +192,17 @@ gateway_forget(struct gateway *gateway, struct client *client,
 	stat_add(client->session != NULL ? &gateway_sessions :
 	                                   &gateway_websockets,
 	    -1);
-	stat_add(&gateway_ends[condition], 1);
+	ended_count(condition);
 	relay_leave(gateway->relay, client->peer);
 	if (client->jid != NULL && client->grant != NULL)
 		relay_unbind(gateway->relay, client->jid, client->sid);
 	/* One that ended silently is unknown from now on; a late repeat of the
 	 * request that ended it, or the first that hears of it, is told. */
 	if (told ? condition == COND_NONE : condition != COND_ITEM_NOT_FOUND)
-		gateway_remember(gateway, client, condition);
+		ended_add(gateway->ended, client, condition);
 	else if (client->legacy)
-		gateway_remember(gateway, client, COND_ITEM_NOT_FOUND);
+		ended_add(gateway->ended, client, COND_ITEM_NOT_FOUND);
 	client_unref(client);
-}
-
-/* Of a session unknown here; NULL if it is not among them. */
-static const struct gateway_ended *
-gateway_find_ended(const struct gateway *gateway, struct slice sid)
-{
-	int64_t now = loop_now_ms(gateway->loop);
-	const struct gateway_ended *ended;
-
-	for (unsigned i = 0; i < GATEWAY_ENDED_MAX; i++) {
-		/* Newest first. */
-		ended = &gateway->ended[(gateway->ended_at - 1 - i) %
-		    GATEWAY_ENDED_MAX];
-		if (ended->until < now)
-			break;
-		if (sid.len == SID_SIZE - 1 &&
-		    memcmp(sid.p, ended->sid, sid.len) == 0)
-			return ended;
-	}
-	return NULL;
 }
 
 /* ---- creation -------------------------------------------------------- */
@@ -458,7 +396,7 @@ static void
 gateway_unknown(struct gateway *gateway, struct arrival *arrival,
     struct slice sid)
 {
-	const struct gateway_ended *ended = gateway_find_ended(gateway, sid);
+	const struct ended *ended = ended_find(gateway->ended, sid);
 
 	if (ended != NULL ||
 	    limits_take(gateway->relay->limits, &gateway->conf->bosh,
@@ -572,19 +510,6 @@ gateway_aborted(struct arrival *arrival)
 
 /* ---- subscriptions made elsewhere ------------------------------------ */
 
-/* The address is the client's full JID, or the bare one of a named user. */
-static bool
-gateway_is_address(const struct client *client, const char *address)
-{
-	size_t len = strlen(address);
-
-	if (client->jid == NULL || strncmp(client->jid, address, len) != 0)
-		return false;
-	return client->jid[len] == '\0' ||
-	    (client->jid[len] == '/' && !client->anonymous &&
-	        strchr(address, '/') == NULL);
-}
-
 void
 gateway_entry(struct entry *entry, void *arg)
 {
@@ -599,7 +524,7 @@ gateway_entry(struct entry *entry, void *arg)
 	    strcmp(sub.owner, gateway->conf->bosh.domain) != 0)
 		return;
 	MAP_FOREACH(client, next, gateway->clients) {
-		if (!gateway_is_address(client, sub.address))
+		if (!client_is_address(client, sub.address))
 			continue;
 		durable = strchr(sub.address, '/') == NULL;
 		own = client_find_sub(client, sub.channel);

@@ -18,13 +18,9 @@
 #define SID_SIZE    (2 + 2 * SID_RANDOM + 1)
 #define WORKERS_MAX 256
 
-/* Sessions that ended, kept for late repeats. */
-#define GATEWAY_ENDED_MAX 4096
-#define GATEWAY_ENDED_MS  30000
-
 struct client;
 struct event;
-struct gateway_ended;
+struct ended_ring;
 struct keep;
 struct logins;
 struct sender;
@@ -40,8 +36,7 @@ struct gateway {
 	struct xml_reader *reader;
 	struct service *service;
 	struct client *clients;
-	struct gateway_ended *ended;
-	unsigned ended_at; /* the place in that ring to be used next */
+	struct ended_ring *ended;
 	/* Named users whose position is to be saved. */
 	TAILQ_HEAD(, client) moved;
 	struct event *moved_timer;
