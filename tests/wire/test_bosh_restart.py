@@ -564,3 +564,47 @@ def test_N7_a_thousand_sessions_live_through_a_kill():
             assert list(by_text) == sent
         assert running.metric("waft_bosh_restored_total") == 1000
         crowd.close()
+
+
+# ---- slow clients --------------------------------------------------------------
+
+def big(text):
+    return message(text + "x" * 4000)
+
+
+def test_N4_a_slow_client_reads_on_from_the_store():
+    with gateway("client-queue = 16K max-response = 4K",
+                 'channels "c" { history-items = 1000 }\n') as running:
+        session = log_in(running)
+        for i in range(40):
+            running.publish("c", big(f"{i}-"))
+        until(lambda: running.metric("waft_bosh_full_total") > 0)
+        got = [text.split("-")[0] for text in session.texts(count=40)]
+        assert got == [str(i) for i in range(40)]
+        assert running.metric("waft_bosh_overflows_total") == 0
+
+
+def test_N4_a_client_too_slow_for_the_history_ends_and_is_counted():
+    with gateway("client-queue = 16K max-response = 4K",
+                 'channels "c" { history-items = 5  history-age = "1h" }\n'
+                 ) as running:
+        # As little as there may be of what is held for those who are behind.
+        text = running.config.read_text()
+        running.config.write_text(text.replace(
+            "store {", "store { tail-size = 256K", 1))
+        restart(running, signal.SIGTERM)
+        session = log_in(running)
+        for i in range(150):
+            running.publish("c", big(f"{i}-"))
+
+        def trimmed():
+            items = Api(running.control).items("c", "?max=100")["items"]
+            return len(items) <= 10
+
+        until(trimmed, 20)
+        answer = session.call()
+        while answer.condition is None:
+            answer = session.call()
+        assert answer.condition == "policy-violation"
+        assert running.metric("waft_bosh_overflows_total") == 1
+        assert "reason=\"queue full\"" in running.tail()
