@@ -182,10 +182,11 @@ lint: $(B)/gen/schema.h
 # ---- installing ----------------------------------------------------------
 
 install: all
-	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(datadir)/doc/waft
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(datadir)/doc/waft/examples
 	install -m 755 $(BINS) $(DESTDIR)$(bindir)
 	install -m 644 README.md docs/*.md docs/waft.conf.example \
 	    $(DESTDIR)$(datadir)/doc/waft
+	install -m 644 docs/examples/* $(DESTDIR)$(datadir)/doc/waft/examples
 
 deps:
 	sh packaging/deps
