@@ -608,3 +608,10 @@ def test_N4_a_client_too_slow_for_the_history_ends_and_is_counted():
         assert answer.condition == "policy-violation"
         assert running.metric("waft_bosh_overflows_total") == 1
         assert "reason=\"queue full\"" in running.tail()
+        # It comes again, listens, and asks for what it may have missed.
+        again = log_in(running)
+        answer = again.call(
+            f"<iq xmlns='{NC}' type='get' id='i1' to='{DOMAIN}'>"
+            f"<pubsub xmlns='{PUBSUB}'><items node='c' max_items='2'/></pubsub></iq>")
+        assert re.findall(r">(\d+)-x", hear(again, "'i1'", answer).body) == [
+            "148", "149"]
