@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MEMBERS_FIRST 2
-
 void
 members_init(struct members *members)
 {
@@ -43,7 +41,7 @@ members_grow(struct members *members)
 {
 	if (members->count < members->size)
 		return;
-	members->size = members->size == 0 ? MEMBERS_FIRST : members->size * 2;
+	members->size = members->size == 0 ? 1 : members->size * 2;
 	members->list =
 	    xreallocarray(members->list, members->size, sizeof(*members->list));
 }
@@ -60,6 +58,9 @@ members_put(struct members *members, uint64_t n, uint64_t since,
 	buf_adds_xml(&members->text, jid);
 	if (members->text.failed)
 		return false;
+	/* Where there are many channels most have one for ever. */
+	if (at == 0)
+		buf_fit(&members->text);
 	members_grow(members);
 	member = &members->list[i];
 	memmove(member + 1, member,

@@ -107,6 +107,7 @@ notify_make(struct notify *notify, const char *channel)
 	buf_init(&address, 0);
 	jid_of_channel(channel, notify->domain, &address);
 	buf_adds_xml(&target->from, address.data);
+	buf_fit(&target->from);
 	buf_clear(&address);
 	HASH_ADD_KEYPTR(hh, notify->targets, target->name, len, target);
 	return target;

@@ -59,6 +59,15 @@ buf_reset(struct buf *buf)
 		buf->data[0] = '\0';
 }
 
+void
+buf_fit(struct buf *buf)
+{
+	if (buf->data == NULL || buf->size == buf->len + 1)
+		return;
+	buf->data = xreallocarray(buf->data, buf->len + 1, 1);
+	buf->size = buf->len + 1;
+}
+
 char *
 buf_detach(struct buf *buf, size_t *len)
 {

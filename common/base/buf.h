@@ -29,6 +29,8 @@ void buf_init(struct buf *buf, size_t max);
 void buf_clear(struct buf *buf);
 /* Empties it and keeps the memory. */
 void buf_reset(struct buf *buf);
+/* Gives back the room behind the bytes, where it is to be kept as it is. */
+void buf_fit(struct buf *buf);
 /* Gives the bytes away (NUL-terminated, the caller frees; never NULL). */
 char *buf_detach(struct buf *buf, size_t *len);
 

@@ -20,6 +20,28 @@ TEST(holds_no_memory_until_the_first_append)
 	assert_int_equal(buf.size, 0);
 }
 
+TEST(what_fits_grows_again)
+{
+	struct buf buf;
+
+	buf_init(&buf, 100);
+	buf_fit(&buf);
+	assert_null(buf.data);
+	buf_adds(&buf, "abc");
+	buf_fit(&buf);
+	assert_int_equal(buf.size, 4);
+	assert_string_equal(buf.data, "abc");
+	buf_adds(&buf, "d");
+	assert_string_equal(buf.data, "abcd");
+	assert_true(buf.len < buf.size);
+	buf_reset(&buf);
+	buf_fit(&buf);
+	assert_int_equal(buf.size, 1);
+	buf_adds(&buf, "x");
+	assert_string_equal(buf.data, "x");
+	buf_clear(&buf);
+}
+
 TEST(bytes_are_followed_by_a_nul_however_they_came)
 {
 	struct buf buf;
@@ -198,6 +220,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_fits_grows_again),
 		cmocka_unit_test(holds_no_memory_until_the_first_append),
 		cmocka_unit_test(bytes_are_followed_by_a_nul_however_they_came),
 		cmocka_unit_test(takes_exactly_its_limit),
