@@ -32,7 +32,9 @@ shaper_rules:
 
 
 class Publisher:
-    """Publishes 0, 1, 2 … steadily and remembers when each was stored."""
+    """Publishes 0, 1, 2 … steadily and remembers when each was stored.  A number
+    is repeated until its answer is there, also after stop(): without an answer it
+    may be stored all the same."""
 
     def __init__(self, waft):
         self.waft = waft
@@ -42,14 +44,17 @@ class Publisher:
         self.thread.start()
 
     def run(self):
-        while not self.stopping.wait(0.005):
+        answered = True
+        while not self.stopping.wait(0.005) or not answered:
             i = len(self.stored)
+            answered = False
             try:
                 self.waft.publish(
                     CHANNEL, f"<message type='chat'><body>{i}</body></message>",
                     id=f"i{i}")
             except (OSError, AssertionError):
                 continue
+            answered = True
             self.stored.append(time.monotonic())
 
     def stop(self):
