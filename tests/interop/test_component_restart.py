@@ -1,6 +1,7 @@
 """Whatever is restarted, killed or stopped meanwhile: each subscriber gets each
 item at least once, and in order."""
 
+import http.client
 import threading
 
 import pytest
@@ -29,7 +30,7 @@ class Publisher:
         while not self.stopping.wait(0.005):
             try:
                 self.waft.publish(CHANNEL, body(self.count), id=f"i{self.count}")
-            except (OSError, AssertionError):
+            except (OSError, http.client.HTTPException, AssertionError):
                 continue
             self.count += 1
 
