@@ -101,7 +101,7 @@ keep_key(const struct client *client, char *key)
 	memcpy(at, client->prefix, 2);
 	at[2] = '/';
 	if (client->sid[0] == '#') {
-		strcpy(at + 3, client->sid + 1);
+		memcpy(at + 3, client->sid + 1, 2 * KEEP_HASH + 1);
 		return;
 	}
 	keep_hash(client->sid, strlen(client->sid), hash);

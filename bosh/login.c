@@ -202,7 +202,7 @@ logins_add(struct logins *logins, const char *domain, const char *name,
 		entry->login = login;
 		if (password != NULL)
 			login_derive(logins, entry, old);
-		else
+		else if (login.user != NULL)
 			login_parse(entry, login.user);
 		logins->hashed = logins->hashed || password == NULL;
 		for (int i = 0; i < LOGIN_HASHES; i++)

@@ -199,18 +199,18 @@ sasl_grant(struct sasl_call *call, const struct login *login)
 	call->outcome->grant.token = login->token;
 }
 
-/* User NULL: whoever the secret is of. */
+/* Of the user in the outcome if named, else of whoever has that secret. */
 static enum sasl_result
-sasl_secret(struct sasl_call *call, const char *user, const char *secret)
+sasl_secret(struct sasl_call *call, bool named, const char *secret)
 {
+	const char *user = named ? call->outcome->user : NULL, *why;
 	const struct login *login = NULL;
-	const char *why;
 
 	if (auth_secret(call->env->conf, user, secret, call->env->now_ms,
 	        &call->outcome->grant, &why) == ERR_OK)
 		return sasl_granted(call) ? SASL_SUCCESS :
 		                            sasl_fail(call, "not-authorized");
-	if (user != NULL)
+	if (named)
 		login = logins_password(call->env->logins, user, secret);
 	if (login == NULL)
 		return sasl_fail(call, "not-authorized");
@@ -275,7 +275,7 @@ sasl_plain(struct sasl_call *call)
 	if (authzid.len > 0 && strcmp(other, call->outcome->user) != 0)
 		return sasl_fail(call, "invalid-authzid");
 	/* Decoded text is followed by a NUL (buf.h). */
-	return sasl_secret(call, call->outcome->user, message.p);
+	return sasl_secret(call, true, message.p);
 }
 
 static bool
@@ -318,9 +318,9 @@ sasl_oauthbearer(struct sasl_call *call)
 		user.len -= 2;
 		if (!sasl_user(call, user))
 			return sasl_fail(call, "not-authorized");
-		return sasl_secret(call, call->outcome->user, secret);
+		return sasl_secret(call, true, secret);
 	}
-	result = sasl_secret(call, NULL, secret);
+	result = sasl_secret(call, false, secret);
 	if (result != SASL_SUCCESS)
 		return result;
 	flag.p = *call->outcome->grant.subject != '\0' ?
