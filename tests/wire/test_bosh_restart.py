@@ -86,9 +86,18 @@ def bind(session):
 
 
 def settled(running):
-    """Until what moved is on disk: two turns of its timer."""
-    before = running.metric("waft_bosh_pages_total")
-    until(lambda: running.metric("waft_bosh_pages_total") > before, 10)
+    """Until what moved is on disk: something was written, and then nothing more
+    for five turns of the timer."""
+    seen, since = 0, time.monotonic()
+
+    def is_quiet():
+        nonlocal seen, since
+        pages = running.metric("waft_bosh_pages_total")
+        if pages != seen:
+            seen, since = pages, time.monotonic()
+        return seen > 0 and time.monotonic() - since > 0.5
+
+    until(is_quiet, 20)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
