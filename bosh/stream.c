@@ -71,25 +71,15 @@ stream_features(struct client *client)
 }
 
 static void
-stream_add_attr(struct buf *out, const char *name, const char *value)
-{
-	if (value == NULL)
-		return;
-	buf_addf(out, " %s='", name);
-	buf_adds_xml(out, value);
-	buf_addc(out, '\'');
-}
-
-static void
 stream_open_answer(const struct client *client, const struct xml *stanza,
     const char *type, struct buf *out)
 {
 	buf_init(out, 0);
 	buf_addf(out, "<%s xmlns='jabber:client' type='%s'", stanza->name,
 	    type);
-	stream_add_attr(out, "id", xml_attr(stanza, "id"));
-	stream_add_attr(out, "from", xml_attr(stanza, "to"));
-	stream_add_attr(out, "to", client->jid);
+	buf_add_attr(out, "id", xml_attr(stanza, "id"));
+	buf_add_attr(out, "from", xml_attr(stanza, "to"));
+	buf_add_attr(out, "to", client->jid);
 	buf_addc(out, '>');
 }
 

@@ -245,6 +245,18 @@ buf_adds_xml(struct buf *buf, const char *text)
 	buf_add_xml(buf, text, strlen(text));
 }
 
+void
+buf_add_attr(struct buf *buf, const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	buf_addc(buf, ' ');
+	buf_adds(buf, name);
+	buf_adds(buf, "='");
+	buf_adds_xml(buf, value);
+	buf_addc(buf, '\'');
+}
+
 static void
 buf_add_json_escape(struct buf *buf, unsigned char c)
 {

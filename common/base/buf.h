@@ -51,6 +51,8 @@ char *buf_reserve(struct buf *buf, size_t n);
  * and LF are escaped.  It must be XML characters already (text_is_xml()). */
 void buf_add_xml(struct buf *buf, const char *text, size_t len);
 void buf_adds_xml(struct buf *buf, const char *text);
+/* ` NAME='VALUE'`, the value escaped; nothing for a NULL value. */
+void buf_add_attr(struct buf *buf, const char *name, const char *value);
 /* Text as a JSON string with its quotes; bad UTF-8 becomes U+FFFD. */
 void buf_add_json(struct buf *buf, const char *text, size_t len);
 

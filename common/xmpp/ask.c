@@ -286,18 +286,6 @@ ask_unsubscribe(struct ask *ask, const struct jid *jid, service_sub_fn *done)
 /* ---- answers --------------------------------------------------------- */
 
 static void
-ask_add_attr(struct buf *out, const char *name, const char *value)
-{
-	if (value == NULL)
-		return;
-	buf_addc(out, ' ');
-	buf_adds(out, name);
-	buf_adds(out, "='");
-	buf_adds_xml(out, value);
-	buf_addc(out, '\'');
-}
-
-static void
 ask_send(const struct ask *ask, struct buf *out)
 {
 	ask->service->ops->send(ask->peer, out->data, out->len);
@@ -318,10 +306,10 @@ static void
 ask_open_iq(const struct ask *ask, const char *type, struct buf *out)
 {
 	ask_open(out, "iq", ask->service->stanza_ns);
-	ask_add_attr(out, "type", type);
-	ask_add_attr(out, "id", ask->id);
-	ask_add_attr(out, "from", ask->self);
-	ask_add_attr(out, "to", ask->from.full);
+	buf_add_attr(out, "type", type);
+	buf_add_attr(out, "id", ask->id);
+	buf_add_attr(out, "from", ask->self);
+	buf_add_attr(out, "to", ask->from.full);
 }
 
 void
@@ -390,7 +378,7 @@ ask_error(struct ask *ask, const struct ask_error *error)
 	if (error->detail != NULL) {
 		buf_addf(&out, "<%s xmlns='" ASK_PUBSUB_ERRORS "'",
 		    error->detail);
-		ask_add_attr(&out, "feature", error->feature);
+		buf_add_attr(&out, "feature", error->feature);
 		buf_adds(&out, "/>");
 	}
 	buf_adds(&out, "</error></iq>");
@@ -415,9 +403,9 @@ ask_presence(const struct ask *ask, const char *type)
 
 	jid_to_bare(&to);
 	ask_open(&out, "presence", ask->service->stanza_ns);
-	ask_add_attr(&out, "type", type);
-	ask_add_attr(&out, "from", ask->self);
-	ask_add_attr(&out, "to", to.full);
+	buf_add_attr(&out, "type", type);
+	buf_add_attr(&out, "from", ask->self);
+	buf_add_attr(&out, "to", to.full);
 	buf_adds(&out, "/>");
 	ask_send(ask, &out);
 }
@@ -428,8 +416,8 @@ ask_tell(const struct ask *ask, const char *to, const struct buf *inner)
 	struct buf out;
 
 	ask_open(&out, "message", ask->service->stanza_ns);
-	ask_add_attr(&out, "from", ask->service->domain);
-	ask_add_attr(&out, "to", to);
+	buf_add_attr(&out, "from", ask->service->domain);
+	buf_add_attr(&out, "to", to);
 	ask_add_random_id(&out);
 	buf_addc(&out, '>');
 	buf_add(&out, inner->data, inner->len);
@@ -451,9 +439,9 @@ service_error(const struct xml *stanza, const char *from, const char *to,
     const char *stanza_ns, enum err err, const char *text, struct buf *out)
 {
 	buf_addf(out, "<%s%s type='error'", stanza->name, stanza_ns);
-	ask_add_attr(out, "id", xml_attr(stanza, "id"));
-	ask_add_attr(out, "from", from);
-	ask_add_attr(out, "to", to);
+	buf_add_attr(out, "id", xml_attr(stanza, "id"));
+	buf_add_attr(out, "from", from);
+	buf_add_attr(out, "to", to);
 	buf_addf(out, "><error type='%s'><%s xmlns='" ASK_STANZAS "'/>",
 	    err_xmpp_type(err), err_xmpp_condition(err));
 	if (text != NULL) {

@@ -112,18 +112,6 @@ form_bool(const char *value, bool *ok)
 
 /* ---- writing --------------------------------------------------------- */
 
-static void
-form_add_attr(struct buf *out, const char *name, const char *value)
-{
-	if (value == NULL)
-		return;
-	buf_addc(out, ' ');
-	buf_adds(out, name);
-	buf_adds(out, "='");
-	buf_adds_xml(out, value);
-	buf_addc(out, '\'');
-}
-
 void
 form_open(struct buf *out, const char *type, const char *form_type)
 {
@@ -132,7 +120,7 @@ form_open(struct buf *out, const char *type, const char *form_type)
 		.value = form_type };
 
 	buf_adds(out, "<x xmlns='" FORM_NS "'");
-	form_add_attr(out, "type", type);
+	buf_add_attr(out, "type", type);
 	buf_addc(out, '>');
 	form_add(out, &field);
 }
@@ -143,9 +131,9 @@ form_add(struct buf *out, const struct form_field *field)
 	const char *const *option;
 
 	buf_adds(out, "<field");
-	form_add_attr(out, "var", field->var);
-	form_add_attr(out, "type", field->type);
-	form_add_attr(out, "label", field->label);
+	buf_add_attr(out, "var", field->var);
+	buf_add_attr(out, "type", field->type);
+	buf_add_attr(out, "label", field->label);
 	buf_adds(out, "><value>");
 	buf_adds_xml(out, field->value);
 	buf_adds(out, "</value>");

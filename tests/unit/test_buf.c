@@ -198,6 +198,18 @@ TEST(xml_text_closes_neither_element_nor_attribute)
 	buf_clear(&buf);
 }
 
+TEST(an_attribute_is_escaped_and_left_out_without_a_value)
+{
+	struct buf buf;
+
+	buf_init(&buf, 0);
+	buf_add_attr(&buf, "none", NULL);
+	assert_int_equal(buf.len, 0);
+	buf_add_attr(&buf, "to", "o'neil@a<b");
+	assert_string_equal(buf.data, " to='o&apos;neil@a&lt;b'");
+	buf_clear(&buf);
+}
+
 TEST(json_text_is_valid_whatever_the_bytes)
 {
 	struct buf buf;
@@ -231,6 +243,8 @@ main(void)
 		cmocka_unit_test(decimal_is_what_printf_prints),
 		cmocka_unit_test(a_formatted_text_of_any_length_is_whole),
 		cmocka_unit_test(xml_text_closes_neither_element_nor_attribute),
+		cmocka_unit_test(
+		    an_attribute_is_escaped_and_left_out_without_a_value),
 		cmocka_unit_test(json_text_is_valid_whatever_the_bytes),
 	};
 
