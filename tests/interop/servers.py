@@ -78,6 +78,8 @@ class Server:
         self.process = None
         self.users = {}
         self.stanza_limit = 512 * 1024
+        self.component_tls = None  # ejabberd: a file with certificate and key
+        self.component_interfaces = '{ "127.0.0.1" }'  # Prosody; None: its default
 
     @property
     def bosh_url(self):
@@ -178,6 +180,8 @@ class Prosody(Server):
         components = "\n".join(
             f'Component "{domain}"\n  component_secret = "{secret}"'
             for domain, secret in self.components.items())
+        interfaces = "" if self.component_interfaces is None else (
+            f"component_interfaces = {self.component_interfaces}")
         (self.directory / "data").mkdir(exist_ok=True)
         (self.directory / "prosody.cfg.lua").write_text(f"""\
 daemonize = false
@@ -198,7 +202,7 @@ https_ports = {{}}
 consider_bosh_secure = true
 consider_websocket_secure = true
 component_ports = {{ {self.component_port} }}
-component_interfaces = {{ "127.0.0.1" }}
+{interfaces}
 component_stanza_size_limit = {self.stanza_limit}
 network_settings = {{ nagle = false }}
 authentication = "internal_plain"
@@ -251,6 +255,8 @@ class Ejabberd(Server):
         hosts = "\n".join(
             f"      {domain}:\n        password: {secret}"
             for domain, secret in self.components.items())
+        tls = "" if self.component_tls is None else (
+            f"    tls: true\n    certfile: {self.component_tls}\n")
         (self.directory / "mnesia").mkdir(exist_ok=True)
         # One `backlog` for all: the default of 5 loses handshakes in a burst.
         (self.directory / "ejabberd.yml").write_text(f"""\
@@ -271,7 +277,7 @@ listen:
     shaper: none
     global_routes: false
     max_stanza_size: {self.stanza_limit}
-    hosts:
+{tls}    hosts:
 {hosts}
   -
     port: {self.http_port}

@@ -13,7 +13,7 @@ RICH = (
     "</message>")
 
 
-def test_a_user_gets_the_exact_stanza(server, user, component):
+def test_c3_6_c13_11_a_user_gets_the_exact_stanza(server, user, component):
     waft, alice = component(), user("alice")
     waft.subscribe("news", "alice@localhost")
     waft.publish("news", RICH)

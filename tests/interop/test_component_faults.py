@@ -88,7 +88,7 @@ def test_without_a_component_section_it_says_what_to_write(tmp_path):
     assert "component" in ended.stderr and "secret" in ended.stderr
 
 
-def test_a_server_on_another_host_needs_to_be_allowed(tmp_path):
+def test_c10_5_a_server_on_another_host_needs_to_be_allowed(tmp_path):
     class Elsewhere:
         component_port, domain = 5347, "localhost"
 
@@ -121,7 +121,7 @@ def test_a_stanza_that_ends_the_stream_is_left_out(server, user, component):
     assert list(dict.fromkeys(alice.bodies())) == ["before", "after"]
 
 
-def test_a_link_comes_back_when_low_descriptors_are_taken(server, component):
+def test_c13_4_a_link_comes_back_when_low_descriptors_are_taken(server, component):
     """libstrophe calls select(): a descriptor of 1024 or more would be fatal."""
     waft = component()
     taken = []

@@ -180,7 +180,7 @@ def test_a_barrier_answer_from_a_user_confirms_nothing(scripted, waft):
     "<message from='alice@localhost' to='push.localhost'>" + "<a>" * 200 + "</a>" * 200
     + "</message>",
 ])
-def test_garbage_from_the_server_costs_at_most_the_link(scripted, waft, garbage):
+def test_c13_10_c13_13_garbage_from_the_server_costs_at_most_the_link(scripted, waft, garbage):
     waft.start()
     waft.subscribe("news", "alice@localhost")
     scripted.send(garbage)

@@ -136,7 +136,7 @@ def test_subscriptions_and_position_survive_a_long_stop(server, user, component)
     assert len(alice.bodies("chat")) == 2
 
 
-def test_a_huge_fan_out_survives_a_kill_in_the_middle(server, user, component):
+def test_c13_8_a_huge_fan_out_survives_a_kill_in_the_middle(server, user, component):
     waft, alice = component(), user("alice")
     last = user("last")
     waft.subscribe(CHANNEL, "alice@localhost")

@@ -93,11 +93,14 @@ def test_c7_1_subscribe_by_presence(server, user, component):
     assert alice.bodies("chat") == ["one"]
 
 
-def test_items_come_back_by_xep_0060(server, user, component):
+def test_c6_7_items_come_back_by_xep_0060(server, user, component):
     waft, alice = component(), user("alice", plugins=PUBSUB)
     for i in range(3):
         waft.publish("news", body(i), id=f"item{i}")
     iq = alice.ask(lambda c: c["xep_0060"].get_items(SERVICE, "news"))
-    ids = [item["id"] for item in iq["pubsub"]["items"]]
-    assert sorted(ids) == ["item0", "item1", "item2"]
-    assert iq.xml.findtext(f".//{CLIENT}body") in ("0", "2")
+    items = iq.xml.findall(".//{http://jabber.org/protocol/pubsub}item")
+    assert [each.get("id") for each in items] == ["item0", "item1", "item2"]
+    for i, each in enumerate(items):
+        forwarded = each.find("{urn:xmpp:forward:0}forwarded")
+        assert forwarded.findtext(f"{CLIENT}message/{CLIENT}body") == str(i)
+        assert forwarded.find("{urn:xmpp:delay}delay").get("stamp")

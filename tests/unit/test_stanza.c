@@ -99,7 +99,7 @@ TEST(puts_a_stanza_without_namespace_into_the_stream)
 	    "<iq" CLIENT " type='get' to='a' id='i'><q xmlns='u'/></iq>");
 }
 
-TEST(takes_the_namespace_off_the_stanza_and_its_own_children)
+TEST(c3_3_c3_4_takes_the_namespace_off_the_stanza_and_its_own_children)
 {
 	assert_forms("<message" CLIENT "><body>hi</body></message>",
 	    "<message to='a'><body>hi</body></message>",
@@ -114,7 +114,7 @@ TEST(takes_the_namespace_off_the_stanza_and_its_own_children)
 	    "<thread xmlns='jabber:client'/></message>");
 }
 
-TEST(keeps_the_namespace_inside_foreign_elements)
+TEST(c3_4_keeps_the_namespace_inside_foreign_elements)
 {
 	static const char inner[] =
 	    "<forwarded xmlns='urn:xmpp:forward:0'><message" CLIENT
@@ -328,8 +328,9 @@ main(void)
 		cmocka_unit_test(
 		    puts_a_stanza_without_namespace_into_the_stream),
 		cmocka_unit_test(
-		    takes_the_namespace_off_the_stanza_and_its_own_children),
-		cmocka_unit_test(keeps_the_namespace_inside_foreign_elements),
+		    c3_3_c3_4_takes_the_namespace_off_the_stanza_and_its_own_children),
+		cmocka_unit_test(
+		    c3_4_keeps_the_namespace_inside_foreign_elements),
 		cmocka_unit_test(declares_what_a_foreign_element_let_through),
 		cmocka_unit_test(
 		    keeps_a_prefix_of_the_namespace_only_inside_foreign_elements),

@@ -236,7 +236,7 @@ def numbers(answer):
     return [item["formats"]["json-object"] for item in answer["items"]]
 
 
-def test_resuming_gives_each_later_item_once(api, channel):
+def test_c6_12_resuming_gives_each_later_item_once(api, channel):
     positions = publish_numbers(api, channel, range(10))
     answer = api.items(channel, f"?after={positions[3]}&max=4")
     assert numbers(answer) == [4, 5, 6, 7]
