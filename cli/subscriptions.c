@@ -16,15 +16,19 @@ enum {
 
 static const char subscriptions_usage[] =
     "usage: waft subscriptions CHANNEL [--add JID | --remove JID]\n"
+    "       waft subscriptions resume CHANNEL JID\n"
     "       waft subscriptions import FILE|- [--format csv|jsonl]\n"
     "       waft subscriptions export [CHANNEL] [--format csv|jsonl] [--output FILE]\n"
     "\n"
-    "Lists the durable subscriptions of a channel: JID, state, and the reason when\n"
-    "one is suspended.\n"
+    "Lists the durable subscriptions of a channel: JID, state, and when one is\n"
+    "suspended, since when and why.\n"
     "\n"
     "  --add JID       subscribe this user; he gets what is published from now on\n"
     "  --remove JID    end his subscription\n"
-    "  --channel NAME  the channel, if it is called import or export\n"
+    "  --channel NAME  the channel, if it is called import, export or resume\n"
+    "\n"
+    "Resume wakes a suspended one: it gets what it missed, as far as the history\n"
+    "has it.\n"
     "\n"
     "Import takes many at once from a file, or from standard input (-).  CSV begins\n"
     "with a line that names its columns; JSON has an object on each line:\n"
@@ -59,14 +63,14 @@ static const struct option subscriptions_options[] = {
 
 struct subscriptions_args {
 	const char *add, *remove, *channel, *format, *output;
-	const char *rest[2];
+	const char *rest[3];
 	int n_rest;
 };
 
 static int
 subscriptions_page(struct cli *cli, const char *channel, long long *after)
 {
-	const char *address, *state, *reason;
+	const char *address, *state, *changed, *reason;
 	json_t *answer = NULL, *sub;
 	struct buf path, rest;
 	size_t i;
@@ -89,7 +93,9 @@ subscriptions_page(struct cli *cli, const char *channel, long long *after)
 			address = json_str(sub, "url", NULL);
 		state = json_str(sub, "state", NULL);
 		reason = json_str(sub, "reason", NULL);
-		printf("%-40s %-10s %s\n", address, state,
+		changed = json_str(sub, "changed", NULL);
+		printf("%-40s %-10s %s%s%s\n", address, state,
+		    changed != NULL ? changed : "", changed != NULL ? " " : "",
 		    reason != NULL ? reason : "");
 		if (json_is_true(json_object_get(answer, "more")))
 			*after = (long long)json_integer_value(
@@ -111,14 +117,16 @@ subscriptions_list(struct cli *cli, const char *channel)
 	return code;
 }
 
+/* State NULL: it is made when it is not there. */
 static int
-subscriptions_add(struct cli *cli, const char *channel, const char *jid)
+subscriptions_put(struct cli *cli, const char *channel, const char *jid,
+    const char *state)
 {
 	struct buf path, body;
 	json_t *request;
 	int code;
 
-	request = json_pack("{s:s}", "jid", jid);
+	request = json_pack("{s:s,s:s*}", "jid", jid, "state", state);
 	if (request == NULL)
 		return cli_usage(&verb_subscriptions, "the JID is not UTF-8");
 	buf_init(&path, 0);
@@ -195,6 +203,15 @@ subscriptions_export(struct cli *cli, const struct subscriptions_args *args)
 }
 
 static int
+subscriptions_resume(struct cli *cli, const struct subscriptions_args *args)
+{
+	if (args->n_rest != 3 || args->format != NULL || args->output != NULL)
+		return cli_usage(&verb_subscriptions,
+		    "give the channel and the JID to resume");
+	return subscriptions_put(cli, args->rest[1], args->rest[2], "active");
+}
+
+static int
 subscriptions_one(struct cli *cli, const struct subscriptions_args *args)
 {
 	const char *channel = args->channel;
@@ -207,7 +224,7 @@ subscriptions_one(struct cli *cli, const struct subscriptions_args *args)
 	if (channel == NULL)
 		channel = args->rest[0];
 	if (args->add != NULL)
-		return subscriptions_add(cli, channel, args->add);
+		return subscriptions_put(cli, channel, args->add, NULL);
 	if (args->remove != NULL)
 		return subscriptions_remove(cli, channel, args->remove);
 	return subscriptions_list(cli, channel);
@@ -217,7 +234,7 @@ static int
 subscriptions_run(struct cli *cli, int argc, char **argv)
 {
 	struct subscriptions_args args = { 0 };
-	bool import, export;
+	bool import, export, resume;
 	int option;
 
 	while ((option = cli_option(cli, &verb_subscriptions, argc, argv,
@@ -235,24 +252,29 @@ subscriptions_run(struct cli *cli, int argc, char **argv)
 	}
 	if (args.add != NULL && args.remove != NULL)
 		return cli_usage(&verb_subscriptions, "give --add or --remove");
-	if (argc - optind > 2)
+	if (argc - optind > 3)
 		return cli_usage(&verb_subscriptions, "give one channel");
 	for (; optind < argc; optind++)
 		args.rest[args.n_rest++] = argv[optind];
 	import = args.n_rest > 0 && strcmp(args.rest[0], "import") == 0;
 	export = args.n_rest > 0 && strcmp(args.rest[0], "export") == 0;
-	if (!import && !export)
+	resume = args.n_rest > 0 && strcmp(args.rest[0], "resume") == 0;
+	if (!import && !export && !resume)
 		return subscriptions_one(cli, &args);
 	if (args.add != NULL || args.remove != NULL || args.channel != NULL)
 		return cli_usage(&verb_subscriptions,
 		    "%s takes no --add, --remove or --channel", args.rest[0]);
+	if (resume)
+		return subscriptions_resume(cli, &args);
+	if (args.n_rest > 2)
+		return cli_usage(&verb_subscriptions, "give one channel");
 	return import ? subscriptions_import(cli, &args) :
 	                subscriptions_export(cli, &args);
 }
 
 const struct verb verb_subscriptions = {
 	.name = "subscriptions",
-	.summary = "list, add, remove, import or export subscribers",
+	.summary = "list, add, remove, resume, import or export subscribers",
 	.usage = subscriptions_usage,
 	.run = subscriptions_run,
 };

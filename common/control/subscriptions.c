@@ -33,6 +33,10 @@ subscriptions_json(const struct control *control,
 	    json_string(subscriptions_states[sub->state]));
 	if (sub->reason != NULL)
 		json_object_set_new(json, "reason", json_string(sub->reason));
+	if (sub->state == SUB_SUSPENDED) {
+		call_time(sub->changed_ms, json, "changed");
+		call_position(control, sub->position, json, "position");
+	}
 	return json;
 }
 
@@ -174,19 +178,24 @@ subscription_whose(struct call *call, const char *text, struct jid *jid,
 }
 
 static void
-subscription_added(enum err err, const struct subscription *sub, bool existed,
-    void *arg)
+subscription_answer(struct subscriptions_call *kept, enum err err, int status,
+    const struct subscription *sub)
 {
-	struct subscriptions_call *kept = arg;
-
 	if (kept->call.exchange == NULL)
 		;
 	else if (err != ERR_OK)
 		call_store_error(&kept->call, err);
 	else
-		call_json(&kept->call, existed ? 200 : 201,
+		call_json(&kept->call, status,
 		    subscriptions_json(kept->call.control, sub));
 	free(kept);
+}
+
+static void
+subscription_added(enum err err, const struct subscription *sub, bool existed,
+    void *arg)
+{
+	subscription_answer(arg, err, existed ? 200 : 201, sub);
 }
 
 static void
@@ -203,6 +212,76 @@ subscription_put(struct call *call, const char *channel, const char *text)
 	    call_keep(call, sizeof(struct subscriptions_call)));
 }
 
+/* ---- changing one that is there --------------------------------------- */
+
+struct subscription_change {
+	struct subscriptions_call kept; /* first: it is freed as that */
+	struct jid jid;
+	enum sub_state state;
+};
+
+static void
+subscription_changed(enum err err, const struct subscription *sub,
+    bool existed UNUSED, void *arg)
+{
+	subscription_answer(arg, err, 200, sub);
+}
+
+static void
+subscription_found(enum err err, const struct subscription *subs, size_t count,
+    uint64_t as_of UNUSED, void *arg)
+{
+	struct subscription_change *change = arg;
+	struct call *call = &change->kept.call;
+	struct subscription sub;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (strcmp(subs[i].address, change->jid.full) == 0)
+			break;
+	if (call->exchange == NULL || err != ERR_OK || i == count) {
+		if (call->exchange != NULL && err != ERR_OK)
+			call_store_error(call, err);
+		else if (call->exchange != NULL)
+			call_error(call, ERR_NOTFOUND,
+			    "there is no such subscription");
+		free(change);
+		return;
+	}
+	sub = subs[i];
+	sub.state = change->state;
+	sub.position = 0;
+	if (sub.state != SUB_SUSPENDED)
+		sub.reason = NULL;
+	else if (subs[i].state != SUB_SUSPENDED)
+		sub.reason = "by the operator";
+	store_sub_put(call->control->store, call->control->loop, &sub,
+	    subscription_changed, change);
+}
+
+static void
+subscription_change(struct call *call, const char *channel, const char *text,
+    const char *state)
+{
+	struct sub_filter filter = { .channel = channel };
+	struct subscription_change *change;
+	enum sub_state to;
+	struct jid jid;
+
+	if (!subscriptions_state(state, &to) || to == SUB_PENDING) {
+		call_error(call, ERR_BAD, "state: not active or suspended");
+		return;
+	}
+	if (!subscription_whose(call, text, &jid, &filter.owner))
+		return;
+	change = call_keep(call, sizeof *change);
+	change->jid = jid;
+	change->state = to;
+	filter.address = change->jid.full;
+	store_sub_list(call->control->store, call->control->loop, &filter, 0,
+	    CONTROL_PAGE_MAX, subscription_found, change);
+}
+
 void
 subscription_add(struct exchange *exchange, const struct route_args *args,
     void *arg)
@@ -211,7 +290,7 @@ subscription_add(struct exchange *exchange, const struct route_args *args,
 	struct slice text = exchange_body(exchange);
 	struct json_error_at at;
 	json_t *body;
-	const char *jid;
+	const char *jid, *state;
 
 	if (!call_authorize(call, NULL) ||
 	    !call_may_subscribe(call, args->arg[0]))
@@ -223,7 +302,10 @@ subscription_add(struct exchange *exchange, const struct route_args *args,
 		return;
 	}
 	jid = json_str(body, "jid", NULL);
-	if (jid != NULL)
+	state = json_str(body, "state", NULL);
+	if (jid != NULL && state != NULL)
+		subscription_change(call, args->arg[0], jid, state);
+	else if (jid != NULL)
 		subscription_put(call, args->arg[0], jid);
 	else if (json_object_get(body, "url") != NULL)
 		call_error(call, ERR_UNSUPPORTED,

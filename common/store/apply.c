@@ -28,13 +28,16 @@ apply_prepare(struct writer *writer)
 	writer->node_set = db_prepare(db,
 	    "UPDATE channel SET node = ?, node_seq = ? WHERE id = ?");
 	writer->sub_find = db_prepare(db,
-	    "SELECT n, since, time, state, reason FROM sub "
+	    "SELECT n, since, time, state, reason, position, changed, "
+	    "changed_time FROM sub "
 	    "WHERE channel = ? AND owner = ? AND address = ?");
 	writer->sub_add = db_prepare(db,
 	    "INSERT INTO sub (n, owner, channel, address, since, time, state, "
-	    "reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
-	writer->sub_set =
-	    db_prepare(db, "UPDATE sub SET state = ?, reason = ? WHERE n = ?");
+	    "reason, position, changed, changed_time) "
+	    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+	writer->sub_set = db_prepare(db,
+	    "UPDATE sub SET state = ?, reason = ?, position = ?, "
+	    "changed = ?, changed_time = ? WHERE n = ?");
 	writer->sub_del = db_prepare(db, "DELETE FROM sub WHERE n = ?");
 	writer->pin_set = db_prepare(db,
 	    "INSERT OR REPLACE INTO pin (owner, seq) VALUES (?, ?)");
@@ -177,12 +180,12 @@ apply_sub_entry(struct writer *writer, enum entry_kind kind,
 	return code;
 }
 
-/* SQLITE_ROW: there is one, and what the store gave it is filled in. */
+/* SQLITE_ROW: there is one, and what the store gave it is in old. */
 static int
-apply_sub_find(struct writer *writer, struct subscription *sub, bool *same)
+apply_sub_find(struct writer *writer, const struct subscription *sub,
+    struct subscription *old, bool *same)
 {
 	sqlite3_stmt *stmt = writer->sub_find;
-	struct subscription old = { 0 };
 	int code;
 
 	db_bind_text(stmt, 1, sub->channel);
@@ -190,12 +193,16 @@ apply_sub_find(struct writer *writer, struct subscription *sub, bool *same)
 	db_bind_text(stmt, 3, sub->address);
 	code = sqlite3_step(stmt);
 	if (code == SQLITE_ROW) {
-		sub->n = (uint64_t)sqlite3_column_int64(stmt, 0);
-		sub->since = (uint64_t)sqlite3_column_int64(stmt, 1);
-		sub->time_ms = sqlite3_column_int64(stmt, 2);
-		old.state = (enum sub_state)sqlite3_column_int(stmt, 3);
-		old.reason = (const char *)sqlite3_column_text(stmt, 4);
-		*same = subscription_is_same(&old, sub);
+		old->n = (uint64_t)sqlite3_column_int64(stmt, 0);
+		old->since = (uint64_t)sqlite3_column_int64(stmt, 1);
+		old->time_ms = sqlite3_column_int64(stmt, 2);
+		old->state = (enum sub_state)sqlite3_column_int(stmt, 3);
+		old->reason = (const char *)sqlite3_column_text(stmt, 4);
+		old->position = (uint64_t)sqlite3_column_int64(stmt, 5);
+		old->changed = (uint64_t)sqlite3_column_int64(stmt, 6);
+		old->changed_ms = sqlite3_column_int64(stmt, 7);
+		*same = subscription_is_same(old, sub);
+		old->reason = NULL;
 	}
 	sqlite3_reset(stmt);
 	return code;
@@ -206,8 +213,7 @@ apply_sub_add(struct writer *writer, struct subscription *sub)
 {
 	sqlite3_stmt *stmt = writer->sub_add;
 
-	sub->n = sub->since = writer->newest + 1;
-	sub->time_ms = clock_wall_ms();
+	subscription_change(sub, NULL, writer->newest + 1, clock_wall_ms());
 	sqlite3_bind_int64(stmt, 1, (sqlite3_int64)sub->n);
 	db_bind_text(stmt, 2, sub->owner);
 	db_bind_text(stmt, 3, sub->channel);
@@ -216,24 +222,42 @@ apply_sub_add(struct writer *writer, struct subscription *sub)
 	sqlite3_bind_int64(stmt, 6, sub->time_ms);
 	sqlite3_bind_int(stmt, 7, sub->state);
 	db_bind_text(stmt, 8, sub->reason);
+	sqlite3_bind_int64(stmt, 9, (sqlite3_int64)sub->position);
+	sqlite3_bind_int64(stmt, 10, (sqlite3_int64)sub->changed);
+	sqlite3_bind_int64(stmt, 11, sub->changed_ms);
+	return db_run(stmt);
+}
+
+static int
+apply_sub_set(struct writer *writer, struct subscription *sub,
+    const struct subscription *old)
+{
+	sqlite3_stmt *stmt = writer->sub_set;
+
+	subscription_change(sub, old, writer->newest + 1, clock_wall_ms());
+	sqlite3_bind_int(stmt, 1, sub->state);
+	db_bind_text(stmt, 2, sub->reason);
+	sqlite3_bind_int64(stmt, 3, (sqlite3_int64)sub->position);
+	sqlite3_bind_int64(stmt, 4, (sqlite3_int64)sub->changed);
+	sqlite3_bind_int64(stmt, 5, sub->changed_ms);
+	sqlite3_bind_int64(stmt, 6, (sqlite3_int64)sub->n);
 	return db_run(stmt);
 }
 
 static int
 apply_sub_put(struct writer *writer, struct request *request)
 {
-	struct subscription *sub = &request->u.sub.sub;
+	struct subscription *sub = &request->u.sub.sub, old = { 0 };
 	int code;
 
-	code = apply_sub_find(writer, sub, &request->u.sub.existed);
-	if (code == SQLITE_ROW) {
-		if (request->u.sub.existed)
-			return SQLITE_OK;
-		sqlite3_bind_int(writer->sub_set, 1, sub->state);
-		db_bind_text(writer->sub_set, 2, sub->reason);
-		sqlite3_bind_int64(writer->sub_set, 3, (sqlite3_int64)sub->n);
-		code = db_run(writer->sub_set);
-	} else if (code == SQLITE_DONE)
+	code = apply_sub_find(writer, sub, &old, &request->u.sub.existed);
+	if (code == SQLITE_ROW && request->u.sub.existed) {
+		subscription_keep(sub, &old);
+		return SQLITE_OK;
+	}
+	if (code == SQLITE_ROW)
+		code = apply_sub_set(writer, sub, &old);
+	else if (code == SQLITE_DONE)
 		code = apply_sub_add(writer, sub);
 	if (code != SQLITE_OK)
 		return code;
@@ -243,10 +267,10 @@ apply_sub_put(struct writer *writer, struct request *request)
 static int
 apply_sub_del(struct writer *writer, struct request *request)
 {
-	struct subscription *sub = &request->u.sub.sub;
+	struct subscription *sub = &request->u.sub.sub, old = { 0 };
 	int code;
 
-	code = apply_sub_find(writer, sub, &request->u.sub.existed);
+	code = apply_sub_find(writer, sub, &old, &request->u.sub.existed);
 	if (code == SQLITE_DONE) {
 		request->err = ERR_NOTFOUND;
 		return SQLITE_OK;
@@ -254,6 +278,7 @@ apply_sub_del(struct writer *writer, struct request *request)
 	if (code != SQLITE_ROW)
 		return code;
 	request->u.sub.existed = true;
+	subscription_keep(sub, &old);
 	sqlite3_bind_int64(writer->sub_del, 1, (sqlite3_int64)sub->n);
 	code = db_run(writer->sub_del);
 	if (code != SQLITE_OK)

@@ -138,6 +138,13 @@ void answers_clear(struct answers *answers);
 void subscription_copy(struct subscription *to,
     const struct subscription *from);
 void subscription_clear(struct subscription *sub);
+/* What the store gave the one that is there. */
+void subscription_keep(struct subscription *sub,
+    const struct subscription *old);
+/* Fills in what the store gives one that is put as seq; old is the one that is
+ * there, NULL for none. */
+void subscription_change(struct subscription *sub,
+    const struct subscription *old, uint64_t seq, int64_t now_ms);
 /* Of one state, for one reason; whose they are is not looked at. */
 bool subscription_is_same(const struct subscription *a,
     const struct subscription *b);

@@ -318,20 +318,20 @@ memory_sub_put(struct store *store, struct request *request)
 	struct memory *memory = store->backend;
 	struct subscription *sub = &request->u.sub.sub;
 	struct subscription *old = memory_sub(memory, sub);
+	uint64_t seq = memory->newest + 1;
 
 	if (old == NULL) {
-		sub->n = sub->since = memory->newest + 1;
-		sub->time_ms = clock_wall_ms();
+		subscription_change(sub, NULL, seq, clock_wall_ms());
 		memory->subs = xreallocarray(memory->subs, memory->n_subs + 1,
 		    sizeof(*memory->subs));
 		subscription_copy(&memory->subs[memory->n_subs++], sub);
 	} else {
-		sub->n = old->n;
-		sub->since = old->since;
-		sub->time_ms = old->time_ms;
 		request->u.sub.existed = subscription_is_same(old, sub);
-		if (request->u.sub.existed)
+		if (request->u.sub.existed) {
+			subscription_keep(sub, old);
 			return;
+		}
+		subscription_change(sub, old, seq, clock_wall_ms());
 		subscription_clear(old);
 		subscription_copy(old, sub);
 	}

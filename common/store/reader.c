@@ -291,6 +291,9 @@ reader_subs(struct reader *reader, struct request *request)
 		sub.time_ms = sqlite3_column_int64(stmt, 5);
 		sub.state = (enum sub_state)sqlite3_column_int(stmt, 6);
 		sub.reason = (const char *)sqlite3_column_text(stmt, 7);
+		sub.position = (uint64_t)sqlite3_column_int64(stmt, 8);
+		sub.changed = (uint64_t)sqlite3_column_int64(stmt, 9);
+		sub.changed_ms = sqlite3_column_int64(stmt, 10);
 		request_add_sub(request, &sub);
 	}
 	sqlite3_reset(stmt);
@@ -425,8 +428,9 @@ reader_submit(struct reader *reader, struct request *request)
 	queue_put(&reader->queue, request);
 }
 
-#define READER_SUB                                                            \
-	"SELECT n, owner, channel, address, since, time, state, reason FROM " \
+#define READER_SUB                                                        \
+	"SELECT n, owner, channel, address, since, time, state, reason, " \
+	"position, changed, changed_time FROM "                           \
 	"sub WHERE n > ?1 AND (?2 IS NULL OR owner = ?2)"
 #define READER_SUB_END " ORDER BY n LIMIT ?3"
 /* The last seq of before its deletion is not the channel's any more. */

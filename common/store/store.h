@@ -166,6 +166,11 @@ struct subscription {
 	const char *address; /* JID or URL */
 	enum sub_state state;
 	const char *reason; /* why suspended; NULL */
+	/* Where one that is, or was, suspended stopped: what follows it waits
+	 * for the subscriber's return.  0: never was. */
+	uint64_t position;
+	uint64_t changed;   /* seq of the ENTRY_SUB that brought its state */
+	int64_t changed_ms; /* when that was */
 };
 
 /* Existed: an equal one was there already and was left alone. */
@@ -176,8 +181,9 @@ typedef void sub_list_fn(enum err err, const struct subscription *subs,
 
 /* Adds it, or changes state and reason of the one with the same owner, channel
  * and address.  N, since and time are given by the store: n and since are the
- * seq of the ENTRY_SUB that began it.  An ENTRY_SUB of the
- * log carries it to every daemon.  The strings are copied. */
+ * seq of the ENTRY_SUB that began it.  Position counts when it becomes
+ * suspended by this (0: now) and is kept from then on.  An ENTRY_SUB of the log
+ * carries it to every daemon.  The strings are copied. */
 void store_sub_put(struct store *store, struct loop *loop,
     const struct subscription *sub, sub_put_fn *done, void *arg);
 /* ERR_NOTFOUND when there is none. */

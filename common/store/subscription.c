@@ -6,9 +6,11 @@
 
 /*
  * Packed: n, since and time (8 bytes each, big endian), the state (1), then
- * owner, channel, address and reason, each ended by a NUL.
+ * owner, channel, address and reason, each ended by a NUL.  One that has been
+ * suspended ends with position, changed and the time of that (8 bytes each).
  */
 #define SUBSCRIPTION_HEAD 25
+#define SUBSCRIPTION_TAIL 24
 
 static void
 subscription_add_u64(struct buf *out, uint64_t number)
@@ -43,6 +45,59 @@ subscription_pack(const struct subscription *sub, struct buf *out)
 	buf_add(out, sub->channel, strlen(sub->channel) + 1);
 	buf_add(out, sub->address, strlen(sub->address) + 1);
 	buf_add(out, reason, strlen(reason) + 1);
+	if (sub->position == 0)
+		return;
+	subscription_add_u64(out, sub->position);
+	subscription_add_u64(out, sub->changed);
+	subscription_add_u64(out, (uint64_t)sub->changed_ms);
+}
+
+void
+subscription_keep(struct subscription *sub, const struct subscription *old)
+{
+	sub->n = old->n;
+	sub->since = old->since;
+	sub->time_ms = old->time_ms;
+	sub->position = old->position;
+	sub->changed = old->changed;
+	sub->changed_ms = old->changed_ms;
+}
+
+void
+subscription_change(struct subscription *sub, const struct subscription *old,
+    uint64_t seq, int64_t now_ms)
+{
+	uint64_t asked = sub->position != 0 ? sub->position : seq;
+	bool was = old != NULL && old->state == SUB_SUSPENDED;
+
+	if (old != NULL)
+		subscription_keep(sub, old);
+	else {
+		sub->n = sub->since = seq;
+		sub->time_ms = now_ms;
+		sub->position = 0;
+	}
+	if (sub->state == SUB_SUSPENDED && !was)
+		sub->position = asked;
+	sub->changed = seq;
+	sub->changed_ms = now_ms;
+}
+
+/* What follows the strings; false: not what it should be. */
+static bool
+subscription_unpack_tail(const char *at, size_t len, struct subscription *sub)
+{
+	sub->position = 0;
+	sub->changed = sub->n;
+	sub->changed_ms = sub->time_ms;
+	if (len == 0)
+		return true;
+	if (len != SUBSCRIPTION_TAIL)
+		return false;
+	sub->position = subscription_u64(at);
+	sub->changed = subscription_u64(at + 8);
+	sub->changed_ms = (int64_t)subscription_u64(at + 16);
+	return true;
 }
 
 bool
@@ -72,7 +127,7 @@ subscription_unpack(const struct entry *entry, struct subscription *sub)
 	sub->channel = texts[1];
 	sub->address = texts[2];
 	sub->reason = texts[3][0] == '\0' ? NULL : texts[3];
-	return at == end;
+	return subscription_unpack_tail(at, (size_t)(end - at), sub);
 }
 
 void

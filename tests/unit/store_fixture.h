@@ -226,7 +226,7 @@ struct subbed {
 	int done;
 	enum err err;
 	bool existed;
-	uint64_t n, since;
+	uint64_t n, since, position, changed;
 };
 
 static inline void
@@ -239,23 +239,34 @@ subbed_cb(enum err err, const struct subscription *sub, bool existed, void *arg)
 	subbed->existed = existed;
 	subbed->n = sub->n;
 	subbed->since = sub->since;
+	subbed->position = sub->position;
+	subbed->changed = sub->changed;
 }
 
+/* Suspended: position 0 is where the log is. */
 static inline struct subbed
-subscribe(struct fixture *f, const char *channel, const char *address,
-    enum sub_state state)
+subscribe_at(struct fixture *f, const char *channel, const char *address,
+    enum sub_state state, uint64_t position)
 {
 	struct subscription sub = { .owner = "push.example",
 		.channel = channel,
 		.address = address,
 		.state = state,
-		.reason = state == SUB_SUSPENDED ? "gone" : NULL };
+		.reason = state == SUB_SUSPENDED ? "gone" : NULL,
+		.position = position };
 	struct subbed subbed = { 0 };
 
 	store_sub_put(f->store, f->loop, &sub, subbed_cb, &subbed);
 	assert_int_equal(subbed.done, 0);
 	await(f, &subbed.done);
 	return subbed;
+}
+
+static inline struct subbed
+subscribe(struct fixture *f, const char *channel, const char *address,
+    enum sub_state state)
+{
+	return subscribe_at(f, channel, address, state, 0);
 }
 
 struct listed {

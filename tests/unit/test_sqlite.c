@@ -461,10 +461,15 @@ brings_an_older_store_up_to_date(void **state)
 	struct fixture *f = *state;
 	struct append_result node;
 	struct entry *entry;
+	struct subbed sub;
 
 	put(f, "a", "1", "x");
+	sub = subscribe(f, "a", "u@x", SUB_ACTIVE);
 	store_free(f->store);
 	edit(f->path,
+	    "ALTER TABLE sub DROP COLUMN position; "
+	    "ALTER TABLE sub DROP COLUMN changed; "
+	    "ALTER TABLE sub DROP COLUMN changed_time; "
 	    "DROP INDEX channel_node; ALTER TABLE channel DROP COLUMN node; "
 	    "ALTER TABLE channel DROP COLUMN node_seq; "
 	    "PRAGMA user_version = 1");
@@ -473,6 +478,7 @@ brings_an_older_store_up_to_date(void **state)
 	entry = entry_create(ENTRY_NODE, "a", "", NULL, "node", 4);
 	node = put_entry(f, entry).results[0];
 	assert_false(node.duplicate);
+	assert_int_equal(subscribe(f, "a", "u@x", SUB_ACTIVE).changed, sub.n);
 }
 
 static void

@@ -455,6 +455,41 @@ carries_a_subscription_in_the_log(void **state)
 	assert_int_equal(again.err, ERR_NOTFOUND);
 }
 
+/* Its own position is kept from the suspension that began it on. */
+static void
+a_suspended_subscription_knows_where_it_stopped(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t item = put(f, "a", "1", "x");
+	struct subbed sub = subscribe(f, "a", "u@x", SUB_ACTIVE);
+	struct subscription logged;
+	struct entry *entry;
+
+	assert_int_equal(sub.position, 0);
+	assert_int_equal(sub.changed, sub.n);
+	sub = subscribe_at(f, "a", "u@x", SUB_SUSPENDED, item);
+	assert_int_equal(sub.position, item);
+	assert_int_equal(sub.changed, store_newest(f->store));
+	put(f, "a", "2", "x");
+	sub = subscribe_at(f, "a", "u@x", SUB_ACTIVE, 99);
+	assert_int_equal(sub.position, item);
+	assert_int_equal(sub.changed, store_newest(f->store));
+	assert_true(sub.changed > sub.n);
+	assert_int_equal(store_tail(f->store, sub.changed - 1, &entry, 1), 1);
+	assert_true(subscription_unpack(entry, &logged));
+	assert_int_equal(logged.n, sub.n);
+	assert_int_equal(logged.position, item);
+	assert_int_equal(logged.changed, sub.changed);
+	assert_true(logged.changed_ms >= logged.time_ms);
+	entry_unref(entry);
+	/* Nobody said where: at the moment. */
+	sub = subscribe(f, "a", "u@x", SUB_SUSPENDED);
+	assert_int_equal(sub.position, sub.changed);
+	sub = subscribe(f, "a", "u@x", SUB_SUSPENDED);
+	assert_true(sub.existed);
+	assert_true(sub.position == sub.changed && sub.changed > sub.n);
+}
+
 static void
 lists_subscriptions_by_n_and_filter(void **state)
 {
@@ -580,6 +615,7 @@ main(void)
 		BOTH(tells_followers_and_lets_them_read_the_tail),
 		BOTH(sends_who_fell_off_the_tail_to_the_log),
 		BOTH(carries_a_subscription_in_the_log),
+		BOTH(a_suspended_subscription_knows_where_it_stopped),
 		BOTH(lists_subscriptions_by_n_and_filter),
 		BOTH(keeps_private_state_by_key),
 		BOTH(tells_its_positions_from_others),

@@ -379,6 +379,19 @@ def test_subscriptions_are_added_listed_and_removed(shared, channel):
     assert "there is no such subscription" in done.stderr
 
 
+def test_a_suspended_subscription_is_resumed(shared, channel):
+    jid = "alice@bosh.test"
+    done = shared.cli("subscriptions", "resume", channel, jid)
+    assert done.returncode == DATA and "no such subscription" in done.stderr
+    done = shared.cli("subscriptions", "resume", channel)
+    assert done.returncode == USAGE
+    # A channel of that name is still one.
+    assert shared.good("subscriptions", "--channel", "resume") == ""
+    shared.good("subscriptions", channel, "--add", jid)
+    shared.good("subscriptions", "resume", channel, jid)
+    assert shared.good("subscriptions", channel).split()[1] == "active"
+
+
 def test_a_bad_jid_is_said(shared, channel):
     done = shared.cli("subscriptions", channel, "--add", "a@b@c")
     assert done.returncode == DATA and "jid" in done.stderr

@@ -380,6 +380,24 @@ def test_subscriptions_of_jids(api, channel):
     assert api.json("GET", path)["subscriptions"] == []
 
 
+def test_a_subscription_is_suspended_and_resumed(api, channel):
+    path = f"/channels/{channel}/subscriptions/"
+    jid = "bob@example.org"
+    assert api.call("POST", path, {"jid": jid, "state": "active"}).status == 404
+    made = api.json("POST", path, {"jid": jid}, status=201)
+    for state in ("pending", "asleep"):
+        assert api.call("POST", path, {"jid": jid, "state": state}).status == 400
+    api.json("POST", path, {"jid": jid, "state": "suspended"})
+    listed = api.json("GET", path)["subscriptions"][0]
+    assert (listed["n"], listed["state"]) == (made["n"], "suspended")
+    assert listed["reason"] == "by the operator"
+    assert listed["changed"] >= made["time"] and listed["position"] != made["since"]
+    api.json("POST", path, {"jid": jid, "state": "active"})
+    listed = api.json("GET", path)["subscriptions"][0]
+    assert listed["state"] == "active"
+    assert not {"reason", "changed", "position"} & set(listed)
+
+
 @pytest.mark.parametrize("body, status", [
     ("{", 400), ("[]", 400), ("{}", 400), ('{"jid":1}', 400),
     ('{"jid":"@"}', 400), ('{"jid":"news@push.test"}', 400),
