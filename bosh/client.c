@@ -8,13 +8,16 @@
 #include "bosh/grant.h"
 #include "bosh/keep.h"
 #include "bosh/position.h"
+#include "common/base/crypto.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/stat.h"
+#include "common/base/text.h"
 #include "common/channel/item.h"
 
 /* A ring larger than this is given back when it is empty. */
 #define CLIENT_OUT_KEEP 8
+#define CLIENT_IQ_HASH  6 /* bytes of the hash of a JID in an iq's id */
 
 static struct stat_metric client_delivered =
     STAT_COUNTER("waft_bosh_stanzas_total", "Stanzas written to clients", NULL);
@@ -259,9 +262,24 @@ client_common(struct gateway *gateway, struct entry *entry,
 		buf_add_xml(&gateway->last_from, from.data, from.len);
 		buf_clear(&from);
 	}
-	if (stanza_id(stanza) == NULL)
+	if (stanza_id(stanza) == NULL || stanza_kind(stanza) == STANZA_IQ)
 		item_stanza_id(store_epoch(worker_store(gateway->worker)),
 		    entry, &gateway->last_id);
+}
+
+/* An iq's id is its receiver's own (DESIGN 8), by his JID, so that it is the
+ * same after a restart. */
+static void
+client_add_iq_id(const struct client *client, struct buf *id)
+{
+	unsigned char hash[32];
+	struct buf name;
+
+	buf_init(&name, 0);
+	crypto_sha256(client->jid, strlen(client->jid), hash);
+	text_hex(hash, CLIENT_IQ_HASH, &name);
+	item_add_receiver(id, name.data, name.len);
+	buf_clear(&name);
 }
 
 static void
@@ -271,8 +289,12 @@ client_write_item(struct client *client, const struct client_out *out,
 	struct gateway *gateway = client->gateway;
 	struct stanza_fill fill = { .to = client->to,
 		.to_len = client->to_len };
+	size_t id_len;
 
 	client_common(gateway, out->what, out->stanza);
+	id_len = gateway->last_id.len;
+	if (stanza_kind(out->stanza) == STANZA_IQ)
+		client_add_iq_id(client, &gateway->last_id);
 	if (gateway->last_from.len > 0) {
 		fill.from = gateway->last_from.data;
 		fill.from_len = gateway->last_from.len;
@@ -282,6 +304,7 @@ client_write_item(struct client *client, const struct client_out *out,
 		fill.id_len = gateway->last_id.len;
 	}
 	stanza_write(out->stanza, STANZA_BOSH, &fill, text);
+	gateway->last_id.len = id_len;
 	stat_add(&client_delivered, 1);
 }
 

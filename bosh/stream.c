@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/stat.h"
+#include "common/channel/item.h"
 #include "common/xmpp/ask.h"
 
 #define STREAM_NS_BIND    "urn:ietf:params:xml:ns:xmpp-bind"
@@ -25,6 +26,13 @@
 static struct stat_metric stream_failures =
     STAT_COUNTER("waft_bosh_auth_failures_total", "SASL attempts that failed",
         NULL);
+
+static struct stat_metric stream_iq_results =
+    STAT_COUNTER("waft_bosh_iq_replies_total",
+        "Answers to published iqs, by what they are", "type=\"result\"");
+static struct stat_metric stream_iq_errors =
+    STAT_COUNTER("waft_bosh_iq_replies_total",
+        "Answers to published iqs, by what they are", "type=\"error\"");
 
 /* ---- saying things --------------------------------------------------- */
 
@@ -346,6 +354,22 @@ stream_bind(struct client *client, const struct xml *iq, const struct xml *bind)
 
 /* ---- stanzas --------------------------------------------------------- */
 
+/* The answer to an iq that was published. */
+static bool
+stream_iq_reply(const struct client *client, const struct xml *iq)
+{
+	const struct gateway *gateway = client->gateway;
+	const char *type = xml_attr(iq, "type");
+	bool result = type != NULL && strcmp(type, "result") == 0;
+
+	if ((!result && (type == NULL || strcmp(type, "error") != 0)) ||
+	    !item_is_iq_id(store_epoch(worker_store(gateway->worker)),
+	        xml_attr(iq, "id")))
+		return false;
+	stat_add(result ? &stream_iq_results : &stream_iq_errors, 1);
+	return true;
+}
+
 /* XEP-0030 of one's own bare JID; converse.js asks at login. */
 static void
 stream_account_info(struct client *client, const struct xml *iq)
@@ -448,6 +472,8 @@ stream_stanza(struct client *client, const struct xml *stanza)
 		    "invalid-from");
 		return;
 	}
+	if (iq && stream_iq_reply(client, stanza))
+		return;
 	if (address != NULL &&
 	    jid_parse(address, strlen(address), &to, &why) != ERR_OK) {
 		stream_refuse(client, stanza, "modify", "jid-malformed");

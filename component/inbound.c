@@ -7,15 +7,22 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/stat.h"
+#include "common/channel/item.h"
 #include "common/xmpp/jid.h"
 #include "common/xmpp/service.h"
 
 static struct stat_metric inbound_foreign =
     STAT_COUNTER("waft_component_ignored_total",
         "Received stanzas that were ignored, by reason", "reason=\"address\"");
-static struct stat_metric inbound_replies =
+static struct stat_metric inbound_ignored =
     STAT_COUNTER("waft_component_ignored_total",
         "Received stanzas that were ignored, by reason", "reason=\"reply\"");
+static struct stat_metric inbound_iq_results =
+    STAT_COUNTER("waft_component_iq_replies_total",
+        "Answers to published iqs, by what they are", "type=\"result\"");
+static struct stat_metric inbound_iq_errors =
+    STAT_COUNTER("waft_component_iq_replies_total",
+        "Answers to published iqs, by what they are", "type=\"error\"");
 static struct stat_metric inbound_messages =
     STAT_COUNTER("waft_component_ignored_total",
         "Received stanzas that were ignored, by reason", "reason=\"message\"");
@@ -393,6 +400,24 @@ inbound_addresses(const struct inbound *inbound, const struct xml *stanza,
 	    jid_domain_is(to, inbound->component->domain);
 }
 
+/* An answer to an iq: one that was published (DESIGN 8), or one that nobody
+ * waits for.  Never a bounce.  False: it is something else. */
+static bool
+inbound_reply(const struct inbound *inbound, const struct xml *stanza,
+    const char *type)
+{
+	bool result = type != NULL && strcmp(type, "result") == 0;
+
+	if (strcmp(stanza->name, "iq") != 0 ||
+	    (!result && (type == NULL || strcmp(type, "error") != 0)))
+		return false;
+	if (item_is_iq_id(store_epoch(inbound->store), xml_attr(stanza, "id")))
+		stat_add(result ? &inbound_iq_results : &inbound_iq_errors, 1);
+	else
+		stat_add(&inbound_ignored, 1);
+	return true;
+}
+
 void
 inbound_stanza(struct inbound *inbound, const struct xml *stanza)
 {
@@ -406,11 +431,10 @@ inbound_stanza(struct inbound *inbound, const struct xml *stanza)
 		    LOGQ(xml_attr(stanza, "to")));
 		return;
 	}
+	if (inbound_reply(inbound, stanza, type))
+		return;
 	if (type != NULL && strcmp(type, "error") == 0) {
-		if (strcmp(stanza->name, "iq") == 0)
-			stat_add(&inbound_replies, 1);
-		else
-			inbound_bounce(inbound, &from, &to, stanza);
+		inbound_bounce(inbound, &from, &to, stanza);
 		return;
 	}
 	if (service_stanza(inbound->service, inbound, &from, &to, stanza))
@@ -418,7 +442,7 @@ inbound_stanza(struct inbound *inbound, const struct xml *stanza)
 	if (strcmp(stanza->name, "message") == 0)
 		inbound_message(inbound, stanza);
 	else
-		stat_add(&inbound_replies, 1);
+		stat_add(&inbound_ignored, 1);
 }
 
 /* ---- life ------------------------------------------------------------ */

@@ -162,7 +162,6 @@ target_write(struct target *target, const struct entry *entry,
 	fill->to = members_text(&target->members, member);
 	fill->to_len = member->len;
 	if (stanza_kind(stanza) == STANZA_IQ) {
-		/* Answers are told apart by it. */
 		buf_addc(id, '-');
 		buf_addu(id, member->n);
 		fill->id = id->data;

@@ -207,6 +207,25 @@ item_stanza_id(const char *epoch, const struct entry *entry, struct buf *out)
 	buf_addu(out, entry->seq);
 }
 
+void
+item_add_receiver(struct buf *id, const char *name, size_t len)
+{
+	buf_addc(id, '-');
+	buf_add(id, name, len);
+}
+
+bool
+item_is_iq_id(const char *epoch, const char *id)
+{
+	size_t len = strlen(epoch), digits;
+
+	if (id == NULL || strncmp(id, epoch, len) != 0 || id[len] != '-')
+		return false;
+	id += len + 1;
+	digits = strspn(id, "0123456789");
+	return digits > 0 && id[digits] == '-' && id[digits + 1] != '\0';
+}
+
 /* ---- showing --------------------------------------------------------- */
 
 /* Exactly: a name of other case is another format. */
@@ -381,6 +400,10 @@ item_build_stanza(struct item_build *build, const char *field,
 	if (address != NULL && !item_is_ours(build->source->conf, &from))
 		return item_refuse(build->error, ERR_BAD, field, "content",
 		    "the domain of 'from' is not ours");
+	if (stanza_kind(build->stanza) == STANZA_IQ &&
+	    !conf_class(build->source->conf, build->channel.data)->iq)
+		return item_refuse(build->error, ERR_BAD, field, "content",
+		    "the channel's class does not allow an iq");
 	entry_pack(&build->data, "xmpp-stanza", text, len);
 	return ERR_OK;
 }

@@ -68,6 +68,13 @@ const struct stanza *item_stanza(struct entry *entry, enum conf_notify notify);
 void item_stanza_id(const char *epoch, const struct entry *entry,
     struct buf *out);
 
+/* The copy of an iq for one receiver has a name of its own behind it, so that
+ * answers are told apart: `POSITION-NAME`. */
+void item_add_receiver(struct buf *id, const char *name, size_t len);
+/* Is it the id of such a copy?  No barrier's is: they begin with `b-`, a
+ * position with the eight digits of the epoch. */
+bool item_is_iq_id(const char *epoch, const char *id);
+
 /* The item as JSON, as GET …/items/ shows it: position, id, prev-id, time,
  * channel, formats.  The caller's. */
 json_t *item_to_json(const struct entry *entry, const char *epoch);

@@ -6,9 +6,9 @@
 
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/xmpp/stanza_rules.h"
 
-#define STANZA_CLIENT_NS "jabber:client"
-#define STANZA_CLIENT    " xmlns='jabber:client'"
+#define STANZA_CLIENT " xmlns='jabber:client'"
 
 /* A run of the stanza's text. */
 struct stanza_span {
@@ -59,8 +59,6 @@ struct stanza_build {
 	bool declares;   /* the coming element has a default declaration */
 	bool undeclares; /* … which is empty */
 };
-
-static const char *const stanza_kinds[] = { "message", "presence", "iq" };
 
 /* ---- the text of a tag ----------------------------------------------- */
 
@@ -245,72 +243,6 @@ stanza_build_clear(struct stanza_build *build)
 	buf_clear(&build->open);
 }
 
-/* ---- the rules ------------------------------------------------------- */
-
-static const char *
-stanza_attr(const struct xml_attr *attrs, int n_attrs, const char *name)
-{
-	int i;
-
-	for (i = 0; i < n_attrs; i++)
-		if (attrs[i].name.ns[0] == '\0' &&
-		    strcmp(attrs[i].name.local, name) == 0)
-			return attrs[i].value;
-	return NULL;
-}
-
-static bool
-stanza_is_client(const struct xml_name *name)
-{
-	return name->ns[0] == '\0' || strcmp(name->ns, STANZA_CLIENT_NS) == 0;
-}
-
-/* Namespaces in which a server would take the stanza for more than it is
- * (XEP-0356, XEP-0355: the name ends with a version), or the link for its own.
- */
-static const char *
-stanza_refuse_ns(const char *ns)
-{
-	static const char privilege[] = "urn:xmpp:privilege:";
-	static const char delegation[] = "urn:xmpp:delegation:";
-
-	if (strncmp(ns, privilege, sizeof privilege - 1) == 0)
-		return "urn:xmpp:privilege is between servers and components";
-	if (strncmp(ns, delegation, sizeof delegation - 1) == 0)
-		return "urn:xmpp:delegation is between servers and components";
-	if (strcmp(ns, "jabber:component:accept") == 0)
-		return "jabber:component:accept is the link's own namespace";
-	return NULL;
-}
-
-static const char *
-stanza_check_root(struct stanza *stanza, const struct xml_name *name,
-    const struct xml_attr *attrs, int n_attrs)
-{
-	const char *type = stanza_attr(attrs, n_attrs, "type");
-	const char *id = stanza_attr(attrs, n_attrs, "id");
-	size_t kind;
-
-	if (!stanza_is_client(name))
-		return "the stanza must be in jabber:client or in no namespace";
-	if (name->prefix[0] != '\0')
-		return "the stanza's name must not have a prefix";
-	for (kind = 0; kind < ARRAY_LEN(stanza_kinds); kind++)
-		if (strcmp(name->local, stanza_kinds[kind]) == 0)
-			break;
-	if (kind == ARRAY_LEN(stanza_kinds))
-		return "the stanza must be a message, a presence or an iq";
-	stanza->kind = (enum stanza_kind)kind;
-	if (type != NULL && strcmp(type, "error") == 0)
-		return "a stanza of type error cannot be published";
-	if (kind != STANZA_IQ)
-		return NULL;
-	if (type == NULL ||
-	    (strcmp(type, "get") != 0 && strcmp(type, "set") != 0))
-		return "an iq must have the type get or set";
-	return id == NULL || id[0] == '\0' ? "an iq must have an id" : NULL;
-}
-
 /* ---- the scan -------------------------------------------------------- */
 
 static enum err
@@ -332,18 +264,18 @@ stanza_start_root(struct stanza_build *build, const struct xml_name *name,
 {
 	const char *why;
 
-	why = stanza_check_root(&build->stanza, name, attrs, n_attrs);
+	why = stanza_rules_root(name, attrs, n_attrs, &build->stanza.kind);
 	if (why != NULL)
 		return why;
 	build->start = from;
 	stanza_build_head(build, STANZA_LINK);
 	stanza_build_head(build, STANZA_BOSH);
 	stanza_build_attr(build, STANZA_FROM, " from='",
-	    stanza_attr(attrs, n_attrs, "from"));
+	    stanza_rules_attr(attrs, n_attrs, "from"));
 	stanza_build_attr(build, STANZA_ID, " id='",
-	    stanza_attr(attrs, n_attrs, "id"));
+	    stanza_rules_attr(attrs, n_attrs, "id"));
 	stanza_build_value(build, STANZA_TYPE,
-	    stanza_attr(attrs, n_attrs, "type"));
+	    stanza_rules_attr(attrs, n_attrs, "type"));
 	build->copied = build->tail;
 	buf_addc(&build->open, STANZA_CHAIN);
 	return NULL;
@@ -359,7 +291,7 @@ stanza_start_child(struct stanza_build *build, const struct xml_name *name,
     size_t from)
 {
 	unsigned outer = (unsigned char)build->open.data[build->open.len - 1];
-	bool client = stanza_is_client(name);
+	bool client = stanza_rules_is_client(name);
 	unsigned flags = outer & STANZA_DECLARED;
 
 	if (build->open.len == 1)
@@ -388,7 +320,7 @@ stanza_on_start(void *arg, const struct xml_name *name,
 {
 	struct stanza_build *build = arg;
 
-	*why = stanza_refuse_ns(name->ns);
+	*why = stanza_rules_ns(name->ns);
 	if (*why == NULL && build->undeclares)
 		*why = "xmlns='' is not allowed";
 	if (*why != NULL)

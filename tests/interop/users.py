@@ -42,6 +42,7 @@ class User:
         self.messages = []  # ElementTree elements, in order of arrival
         self.presences = []
         self.answers = {}  # iq results and errors by id
+        self.requests = []  # iqs that ask
         self.loop = asyncio.new_event_loop()
         self.client = None
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -101,6 +102,8 @@ class User:
             self.presences.append(element)
         elif element.get("type") in ("result", "error"):
             self.answers[element.get("id")] = element
+        else:
+            self.requests.append(element)
 
     def disconnect(self):
         """Closes the stream in order."""

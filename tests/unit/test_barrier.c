@@ -199,6 +199,25 @@ TEST(only_the_server_or_our_echo_answers)
 	assert_ptr_equal(snapshot, &mark);
 }
 
+/* What a receiver answers to a published iq has the id of its copy. */
+TEST(c5_14_the_id_of_a_published_iq_is_no_barriers)
+{
+	static const char *const ids[] = { "b0000abc-1-1", "00000abc-1-1",
+		"bbbbbbbb-1-7" };
+	struct barrier barrier;
+	void *snapshot;
+	int mark;
+	size_t i;
+
+	begin(&barrier);
+	send_many(&barrier, 1, 10, 0);
+	put(&barrier, &mark, 50);
+	for (i = 0; i < ARRAY_LEN(ids); i++)
+		assert_false(barrier_answer(&barrier, ids[i], "example.org", 60,
+		    &snapshot));
+	barrier_clear(&barrier);
+}
+
 TEST(falls_back_to_a_headline_after_five_silent_seconds)
 {
 	struct barrier barrier;
@@ -282,6 +301,7 @@ main(void)
 		cmocka_unit_test(a_full_window_smaller_than_a_batch_is_due),
 		cmocka_unit_test(answers_of_an_old_connection_confirm_nothing),
 		cmocka_unit_test(only_the_server_or_our_echo_answers),
+		cmocka_unit_test(c5_14_the_id_of_a_published_iq_is_no_barriers),
 		cmocka_unit_test(
 		    falls_back_to_a_headline_after_five_silent_seconds),
 		cmocka_unit_test(a_minute_without_an_answer_is_a_dead_peer),

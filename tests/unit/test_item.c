@@ -537,6 +537,39 @@ TEST(a_format_of_other_case_is_another_format)
 	json_decref(json);
 }
 
+#define IQ                                                    \
+	"{'channel':'c','formats':{'xmpp-stanza':{'content':" \
+	"'<iq type=`set` id=`i`><q xmlns=`u`/></iq>'}}}"
+
+TEST(c5_14_takes_an_iq_only_where_the_class_says_so)
+{
+	struct desk *desk = *state;
+
+	assert_int_equal(desk_parse(desk, IQ), ERR_BAD);
+	assert_string_equal(desk->error.why,
+	    "the channel's class does not allow an iq");
+	desk->conf->classes[0].iq = true;
+	assert_int_equal(desk_parse(desk, IQ), ERR_OK);
+}
+
+TEST(c5_14_knows_the_id_of_an_iqs_copy)
+{
+	struct buf id;
+
+	buf_init(&id, 0);
+	buf_adds(&id, "b0c1d2e3-17");
+	assert_false(item_is_iq_id("b0c1d2e3", id.data));
+	item_add_receiver(&id, "4", 1);
+	assert_string_equal(id.data, "b0c1d2e3-17-4");
+	assert_true(item_is_iq_id("b0c1d2e3", id.data));
+	assert_false(item_is_iq_id("b0c1d2e4", id.data));
+	assert_false(item_is_iq_id("b0c1d2e3", "b0c1d2e3-17-"));
+	assert_false(item_is_iq_id("b0c1d2e3", "b0c1d2e3--4"));
+	assert_false(item_is_iq_id("b0c1d2e3", "b-b0c1d2e3-17"));
+	assert_false(item_is_iq_id("b0c1d2e3", NULL));
+	buf_clear(&id);
+}
+
 TEST(shows_the_item_as_it_was_published)
 {
 	struct desk *desk = *state;
@@ -584,6 +617,8 @@ main(void)
 		cmocka_unit_test(threads_may_make_the_view_together),
 		cmocka_unit_test(the_stanza_id_is_the_position),
 		WITH_DESK(a_format_of_other_case_is_another_format),
+		WITH_DESK(c5_14_takes_an_iq_only_where_the_class_says_so),
+		cmocka_unit_test(c5_14_knows_the_id_of_an_iqs_copy),
 		WITH_DESK(shows_the_item_as_it_was_published),
 	};
 

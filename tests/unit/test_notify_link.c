@@ -486,7 +486,7 @@ TEST(asks_for_a_pause_while_many_channels_wait)
 	end(&world);
 }
 
-TEST(iq_goes_out_only_where_the_class_says_so)
+TEST(c5_14_iq_goes_out_only_where_the_class_says_so)
 {
 	struct world world;
 
@@ -499,7 +499,7 @@ TEST(iq_goes_out_only_where_the_class_says_so)
 	end(&world);
 }
 
-TEST(iq_goes_to_full_jids_with_an_id_each)
+TEST(c3_8_c5_14_iq_goes_to_full_jids_with_an_id_each)
 {
 	struct world world;
 	char want[64];
@@ -544,8 +544,10 @@ main(void)
 		cmocka_unit_test(a_note_taken_far_back_repeats_in_order),
 		cmocka_unit_test(nothing_is_written_while_the_link_is_down),
 		cmocka_unit_test(asks_for_a_pause_while_many_channels_wait),
-		cmocka_unit_test(iq_goes_out_only_where_the_class_says_so),
-		cmocka_unit_test(iq_goes_to_full_jids_with_an_id_each),
+		cmocka_unit_test(
+		    c5_14_iq_goes_out_only_where_the_class_says_so),
+		cmocka_unit_test(
+		    c3_8_c5_14_iq_goes_to_full_jids_with_an_id_each),
 	};
 
 	return cmocka_run_group_tests_name("notify", tests, NULL, NULL);

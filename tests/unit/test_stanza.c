@@ -223,7 +223,7 @@ TEST(refuses_what_is_no_stanza)
 	assert_refused("<message>\0</message>", 20, ERR_BAD, 1, 10);
 }
 
-TEST(refuses_what_the_stream_must_not_carry)
+TEST(c3_7_c8_4_refuses_what_the_stream_must_not_carry)
 {
 	refuses("<!DOCTYPE message><message/>", 1, 18);
 	refuses("<?xml version='1.0'?><message/>", 1, 1);
@@ -237,7 +237,26 @@ TEST(refuses_what_the_stream_must_not_carry)
 	    10);
 }
 
-TEST(refuses_an_iq_that_is_no_request)
+/* c5_14: presence tells, it does not ask. */
+TEST(c3_7_c5_14_refuses_a_presence_that_asks_or_answers)
+{
+	static const char *const types[] = { "subscribe", "subscribed",
+		"unsubscribe", "unsubscribed", "probe", "available", "" };
+	char text[64];
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(types); i++) {
+		snprintf(text, sizeof text, "<presence type='%s'/>", types[i]);
+		refuses(text, 1, 1);
+	}
+	assert_forms("<presence type='unavailable'><status>s</status>"
+	             "</presence>",
+	    "<presence type='unavailable' to='a'><status>s</status></presence>",
+	    "<presence" CLIENT " type='unavailable' to='a'><status>s</status>"
+	    "</presence>");
+}
+
+TEST(c5_14_refuses_an_iq_that_is_no_request)
 {
 	refuses("<iq type='get'><q xmlns='u'/></iq>", 1, 1);
 	refuses("<iq type='get' id=''><q xmlns='u'/></iq>", 1, 1);
@@ -338,8 +357,11 @@ main(void)
 		cmocka_unit_test(
 		    splices_the_receivers_attributes_over_the_publishers),
 		cmocka_unit_test(refuses_what_is_no_stanza),
-		cmocka_unit_test(refuses_what_the_stream_must_not_carry),
-		cmocka_unit_test(refuses_an_iq_that_is_no_request),
+		cmocka_unit_test(
+		    c3_7_c8_4_refuses_what_the_stream_must_not_carry),
+		cmocka_unit_test(
+		    c3_7_c5_14_refuses_a_presence_that_asks_or_answers),
+		cmocka_unit_test(c5_14_refuses_an_iq_that_is_no_request),
 		cmocka_unit_test(refuses_what_passes_the_limits),
 		cmocka_unit_test(reads_no_byte_past_the_end),
 		cmocka_unit_test(makes_an_event_of_an_item),

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from bosh import DOMAIN, NC, PUBSUB, Api, Gateway, Session, until
+from bosh import DOMAIN, NC, PING, PUBSUB, Api, Gateway, Session, until
 
 EVENT = PUBSUB + "#event"
 SECTIONS = """
@@ -212,3 +212,32 @@ def test_the_operator_retracts_too(gateway, sessions):
         {"channel": "news-op", "formats": {"pubsub-event": {"retract": "one"}}})
     shown = ask(writer, verb("<items node='news-op'/>", "i", "get"), "i")
     assert not list(shown.iter(f"{{{PUBSUB}}}item"))
+
+
+def test_c5_14_an_iq_reaches_each_session_with_an_id_of_its_own():
+    """Where the class says so, and answers are counted, not refused."""
+    with Gateway(sections='channels "ask" { iq = yes }') as gateway:
+        inboxes = []
+        try:
+            for _ in range(2):
+                session = Session(gateway.port).log_in()
+                inboxes.append(Inbox(session))
+                session.subscribe("ask")
+            stanza = "<iq type='get' id='mine'><ping xmlns='urn:xmpp:ping'/></iq>"
+            gateway.publish("ask", stanza)
+            asked = []
+            for inbox, kind in zip(inboxes, ("result", "error")):
+                iq = until(lambda box=inbox: [
+                    each for each in box.call()
+                    if each.tag == f"{{{NC}}}iq" and each.get("type") == "get"])[0]
+                assert iq.get("to") == inbox.session.jid
+                asked.append(iq.get("id"))
+                inbox.call(f"<iq xmlns='{NC}' type='{kind}' id='{iq.get('id')}' "
+                           f"to='{iq.get('from')}'/>" + PING)
+            assert len(set(asked)) == 2 and "mine" not in asked
+            for kind in ("result", "error"):
+                assert gateway.metric(
+                    f'waft_bosh_iq_replies_total{{type="{kind}"}}') == 1
+        finally:
+            for inbox in inboxes:
+                inbox.session.close()
