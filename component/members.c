@@ -47,32 +47,24 @@ members_grow(struct members *members)
 }
 
 bool
-members_put(struct members *members, uint64_t n, uint64_t since,
-    const char *jid)
+members_put(struct members *members, const struct member *member,
+    const char *text)
 {
-	size_t i = members_after(members, n), at = members->text.len;
-	struct member *member;
+	size_t i = members_after(members, member->n), at = members->text.len;
+	struct member *place;
 
-	if (i > 0 && members->list[i - 1].n == n)
+	if (i > 0 && members->list[i - 1].n == member->n)
 		return false;
-	buf_adds_xml(&members->text, jid);
+	buf_add(&members->text, text, member->len);
 	if (members->text.failed)
 		return false;
-	/* Where there are many channels most have one for ever. */
-	if (at == 0)
-		buf_fit(&members->text);
 	members_grow(members);
-	member = &members->list[i];
-	memmove(member + 1, member,
+	place = &members->list[i];
+	memmove(place + 1, place,
 	    (members->count - i) * sizeof(*members->list));
 	members->count++;
-	*member = (struct member){
-		.n = n,
-		.since = since,
-		.at = (uint32_t)at,
-		.len = (uint16_t)(members->text.len - at),
-		.full = strchr(jid, '/') != NULL,
-	};
+	*place = *member;
+	place->at = (uint32_t)at;
 	return true;
 }
 

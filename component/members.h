@@ -1,7 +1,7 @@
 /*
  * Who gets a channel's items over the link: the JIDs of its subscriptions,
- * packed, in order of n.  Each is escaped once, when it comes in, for it is
- * written into a start tag with every item.  Owned by the channel's target.
+ * packed, in order of n, and escaped, for each is written into a start tag with
+ * every item.  Owned by the channel (roll.h).
  */
 #ifndef WAFT_COMPONENT_MEMBERS_H
 #define WAFT_COMPONENT_MEMBERS_H
@@ -30,9 +30,10 @@ struct members {
 
 void members_init(struct members *members);
 void members_clear(struct members *members);
-/* False: n was there already.  Jid is not escaped; at most JID_MAX bytes. */
-bool members_put(struct members *members, uint64_t n, uint64_t since,
-    const char *jid);
+/* As member says but for `at`; text is the JID, escaped.  False: its n was
+ * there already, or the channel takes no more (text.failed). */
+bool members_put(struct members *members, const struct member *member,
+    const char *text);
 /* False: was not there. */
 bool members_del(struct members *members, uint64_t n);
 /* Takes out those whose since is before seq. */

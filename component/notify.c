@@ -5,7 +5,6 @@
 
 #include "common/base/log.h"
 #include "common/base/stat.h"
-#include "common/xmpp/jid.h"
 #include "component/target.h"
 
 static struct stat_metric notify_no_format =
@@ -32,29 +31,43 @@ target_of(struct sub *sub)
 	return (struct target *)((char *)sub - offsetof(struct target, sub));
 }
 
-static enum sink_result
-notify_deliver(struct sub *sub, struct entry *entry)
+/* NULL: there is nothing to send, and a counter says why. */
+static const struct stanza *
+notify_stanza(const struct target *target, struct entry *entry)
 {
-	struct target *target = target_of(sub);
 	const struct conf_class *class = target->class;
 	const struct stanza *stanza;
 
 	if (entry->kind != ENTRY_ITEM)
-		return SINK_TOOK;
+		return NULL;
 	stanza = item_stanza(entry, class->notify);
 	if (stanza == NULL) {
 		stat_add(&notify_no_format, 1);
-		return SINK_TOOK;
+		return NULL;
 	}
 	if (suspect_skips(target->notify->suspect, entry->seq)) {
 		stat_add(&notify_quarantined, 1);
-		return SINK_TOOK;
+		return NULL;
 	}
 	if (stanza_kind(stanza) == STANZA_IQ && !class->iq) {
 		stat_add(&notify_iq_off, 1);
-		return SINK_TOOK;
+		return NULL;
 	}
-	return target_send(target, entry, stanza);
+	return stanza;
+}
+
+static enum sink_result
+notify_deliver(struct sub *sub, struct entry *entry)
+{
+	struct target *target = target_of(sub);
+	const struct stanza *stanza = notify_stanza(target, entry);
+	enum sink_result result = SINK_TOOK;
+
+	if (stanza != NULL)
+		result = target_send(target, entry, stanza);
+	if (result == SINK_TOOK)
+		target_took(target);
+	return result;
 }
 
 static void
@@ -92,94 +105,81 @@ notify_find(const struct notify *notify, const char *channel, size_t len)
 	return target;
 }
 
-static struct target *
-notify_make(struct notify *notify, const char *channel)
-{
-	size_t len = strlen(channel);
-	struct target *target = xcalloc(1, sizeof(*target) + len + 1);
-	struct buf address;
-
-	memcpy(target->name, channel, len);
-	target->notify = notify;
-	target->class = conf_class(worker_conf(notify->worker), channel);
-	members_init(&target->members);
-	buf_init(&target->from, 0);
-	buf_init(&address, 0);
-	jid_of_channel(channel, notify->domain, &address);
-	buf_adds_xml(&target->from, address.data);
-	buf_fit(&target->from);
-	buf_clear(&address);
-	HASH_ADD_KEYPTR(hh, notify->targets, target->name, len, target);
-	return target;
-}
-
 static void
-target_free(struct target *target)
+notify_begin(struct target *target, uint64_t after)
 {
-	struct notify *notify = target->notify;
-
-	target_stop_waiting(target);
-	target_set_late(target, false);
-	sub_clear(&target->sub);
-	HASH_DEL(notify->targets, target);
-	notify->n_members -= target->members.count;
-	members_clear(&target->members);
-	buf_clear(&target->from);
-	free(target);
+	sub_init(&target->sub, target->notify->worker, target->name,
+	    &notify_sink, after);
 }
 
 void
 notify_add(struct notify *notify, const struct subscription *sub)
 {
+	size_t len = strlen(sub->channel);
 	struct target *target;
+	bool behind;
+	enum err err;
 
 	if (sub->state != SUB_ACTIVE) {
 		notify_remove(notify, sub);
 		return;
 	}
-	target = notify_find(notify, sub->channel, strlen(sub->channel));
-	if (target == NULL)
-		target = notify_make(notify, sub->channel);
-	if (members_put(&target->members, sub->n, sub->since, sub->address))
-		notify->n_members++;
-	else if (target->members.text.failed) {
+	/* The first of a channel gets what it has missed. */
+	behind = notify->begun && sub->since < notify->seen &&
+	    roll_find(&notify->roll, sub->channel, len) == NULL;
+	err = roll_put(&notify->roll, sub);
+	if (err == ERR_LARGE) {
 		stat_add(&notify_full, 1);
-		log_warn("component.full", "channel=%s members=%zu",
-		    LOGQ(sub->channel), target->members.count);
+		log_warn("component.full", "channel=%s", LOGQ(sub->channel));
 	}
-	if (notify->begun && !sub_is_set(&target->sub))
-		sub_init(&target->sub, notify->worker, target->name,
-		    &notify_sink, sub->since);
+	if (!behind)
+		return;
+	target =
+	    target_create(notify, roll_find(&notify->roll, sub->channel, len));
+	target->channel->last = notify->seen;
+	target_set_late(target, true);
+	notify_begin(target, sub->since);
 }
 
 void
 notify_remove(struct notify *notify, const struct subscription *sub)
 {
-	struct target *target =
-	    notify_find(notify, sub->channel, strlen(sub->channel));
+	size_t len = strlen(sub->channel);
+	struct roll_channel *channel =
+	    roll_find(&notify->roll, sub->channel, len);
+	struct target *target = notify_find(notify, sub->channel, len);
 
-	if (target == NULL || !members_del(&target->members, sub->n))
+	if (channel == NULL || !roll_del(&notify->roll, channel, sub->n))
 		return;
-	notify->n_members--;
-	if (target->members.count == 0)
+	if (target != NULL && target->members->count == 0)
 		target_free(target);
 }
 
 static void
 notify_delete_channel(struct notify *notify, const struct entry *entry)
 {
-	struct target *target =
-	    notify_find(notify, entry->channel, entry->channel_len);
-	size_t before;
+	struct roll_channel *channel =
+	    roll_find(&notify->roll, entry->channel, entry->channel_len);
+	struct target *target;
 
-	if (target == NULL)
+	if (channel == NULL)
 		return;
+	target = notify_find(notify, entry->channel, entry->channel_len);
+	if (target == NULL)
+		target = target_create(notify, channel);
 	target_tell_deleted(target, entry);
-	before = target->members.count;
-	members_del_before(&target->members, entry->seq);
-	notify->n_members -= before - target->members.count;
-	if (target->members.count == 0)
+	roll_del_before(&notify->roll, channel, entry->seq);
+	if (target->members->count == 0 || !sub_is_set(&target->sub))
 		target_free(target);
+}
+
+/* Where a channel without a target stands: all that passed was taken. */
+static uint64_t
+notify_position(const struct notify *notify)
+{
+	uint64_t position = worker_position(notify->worker);
+
+	return position > notify->seen ? position : notify->seen;
 }
 
 static void
@@ -187,10 +187,18 @@ notify_see_item(struct notify *notify, const struct entry *entry)
 {
 	struct target *target =
 	    notify_find(notify, entry->channel, entry->channel_len);
+	struct roll_channel *channel;
 
-	if (target == NULL)
-		return;
-	target->last = entry->seq;
+	if (target == NULL) {
+		channel = roll_find(&notify->roll, entry->channel,
+		    entry->channel_len);
+		if (channel == NULL || entry->seq <= notify->seen)
+			return;
+		target = target_create(notify, channel);
+		notify_begin(target, notify_position(notify));
+	}
+	if (target->channel->last < entry->seq)
+		target->channel->last = entry->seq;
 	target_set_late(target, true);
 }
 
@@ -232,6 +240,31 @@ notify_entry(struct notify *notify, const struct entry *entry)
 
 /* ---- positions ------------------------------------------------------- */
 
+/* Targets for those that the note has behind, and for those that were given
+ * something after it. */
+static void
+notify_revive(struct notify *notify, const struct position_note *note)
+{
+	struct position_behind behind;
+	struct roll_channel *channel;
+	size_t at = 0;
+
+	while (position_note_next(note, &at, &behind)) {
+		channel = roll_find(&notify->roll, behind.channel,
+		    behind.channel_len);
+		if (channel != NULL && channel->last <= note->seq)
+			channel->last = note->seq;
+		if (channel != NULL &&
+		    notify_find(notify, behind.channel, behind.channel_len) ==
+		        NULL)
+			target_create(notify, channel);
+	}
+	at = 0;
+	while ((channel = roll_next(&notify->roll, &at)) != NULL)
+		if (channel->last > note->seq && !roll_is_open(channel))
+			target_create(notify, channel);
+}
+
 static void
 notify_want(struct notify *notify, const struct position_note *note)
 {
@@ -251,26 +284,22 @@ notify_want(struct notify *notify, const struct position_note *note)
 		target->want = behind.seq;
 		target->part_seq = behind.part_seq;
 		target->part_n = behind.part_n;
-		if (target->last < note->seq)
-			target->last = note->seq;
 	}
 }
 
 static void
-target_go(struct target *target)
+notify_go(struct target *target)
 {
 	struct notify *notify = target->notify;
 
-	if (sub_is_set(&target->sub)) {
-		if (target->sub.cursor <= target->want)
-			return;
+	if (sub_is_set(&target->sub) && target->sub.cursor <= target->want)
+		return;
+	if (notify->begun)
 		stat_add(&notify_rewound, 1);
-		target_stop_waiting(target);
-		sub_clear(&target->sub);
-	}
-	sub_init(&target->sub, notify->worker, target->name, &notify_sink,
-	    target->want);
-	if (target->last > target->want)
+	target_stop_waiting(target);
+	sub_clear(&target->sub);
+	notify_begin(target, target->want);
+	if (target->channel->last > target->want)
 		target_set_late(target, true);
 }
 
@@ -281,10 +310,11 @@ notify_go_to(struct notify *notify, const struct position_note *note)
 
 	if (!notify->begun)
 		notify->seen = note->seq;
-	notify->begun = true;
+	notify_revive(notify, note);
 	notify_want(notify, note);
 	MAP_FOREACH(target, next, notify->targets)
-		target_go(target);
+		notify_go(target);
+	notify->begun = true;
 }
 
 void
@@ -305,18 +335,18 @@ struct position_note *
 notify_note(const struct notify *notify)
 {
 	struct position_note *note;
-	struct target *target, *next;
+	struct target *target;
 	struct buf text;
 
 	buf_init(&text, 0);
 	position_note_begin(&text, notify->epoch, notify->seen);
-	TAILQ_FOREACH_SAFE(target, &notify->late, late_entry, next) {
+	TAILQ_FOREACH(target, &notify->late, late_entry) {
 		struct position_behind behind = { target->sub.cursor,
 			target->part_seq, target->part_n, target->name,
 			target->hh.keylen };
 
-		if (target->sub.cursor >= target->last)
-			target_set_late(target, false);
+		if (target->sub.cursor >= target->channel->last)
+			target_took(target);
 		else
 			position_note_add(&text, &behind);
 	}
@@ -344,8 +374,12 @@ notify_create(const struct notify_opts *opts)
 	notify->arg = opts->arg;
 	TAILQ_INIT(&notify->waiting);
 	TAILQ_INIT(&notify->late);
+	TAILQ_INIT(&notify->quiet);
+	TAILQ_INIT(&notify->took);
+	roll_init(&notify->roll);
 	buf_init(&notify->id, 0);
 	loop_defer_init(&notify->again, LOOP_DELIVER, target_grant, notify);
+	loop_defer_init(&notify->settle, LOOP_REAP, target_settle, notify);
 	return notify;
 }
 
@@ -358,7 +392,9 @@ notify_free(struct notify *notify)
 		return;
 	MAP_FOREACH(target, next, notify->targets)
 		target_free(target);
+	roll_clear(&notify->roll);
 	loop_defer_cancel(worker_loop(notify->worker), &notify->again);
+	loop_defer_cancel(worker_loop(notify->worker), &notify->settle);
 	buf_clear(&notify->id);
 	free(notify);
 }
@@ -381,11 +417,11 @@ notify_last(const struct notify *notify)
 size_t
 notify_channels(const struct notify *notify)
 {
-	return HASH_COUNT(notify->targets);
+	return notify->roll.n_channels;
 }
 
 size_t
 notify_members(const struct notify *notify)
 {
-	return notify->n_members;
+	return notify->roll.n_members;
 }

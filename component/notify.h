@@ -1,7 +1,8 @@
 /*
- * From the channels to the link: one target for each channel that JIDs of this
- * component listen to, with one sub and the packed array of its members.  An
- * item is written to the link once for each, by splicing into its template.
+ * From the channels to the link.  The roll (roll.h) knows who listens to what;
+ * a channel that gets an item gets a target with it, which is a sub and the
+ * array of its members, until all have everything.  An item is written to the
+ * link once for each, by splicing into its template.
  *
  * Delivery stops where the window of unconfirmed stanzas is full, also in the
  * middle of an item, and goes on there; targets that wait take turns, so that
@@ -28,6 +29,8 @@
 /* Stanzas a target may write before the others get their turn. */
 #define NOTIFY_QUANTUM     256
 #define NOTIFY_WAITING_MAX 64
+/* Targets that are kept for the next item of a channel. */
+#define NOTIFY_QUIET_MAX 256
 
 struct notify;
 

@@ -1,5 +1,6 @@
 #include "component/target.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/log.h"
@@ -64,11 +65,92 @@ target_set_late(struct target *target, bool late)
 {
 	struct notify *notify = target->notify;
 
-	if (late && !target->late)
-		TAILQ_INSERT_TAIL(&notify->late, target, late_entry);
-	if (!late && target->late)
-		TAILQ_REMOVE(&notify->late, target, late_entry);
+	if (late == target->late)
+		return;
 	target->late = late;
+	if (late) {
+		TAILQ_REMOVE(&notify->quiet, target, late_entry);
+		TAILQ_INSERT_TAIL(&notify->late, target, late_entry);
+		notify->n_quiet--;
+	} else {
+		TAILQ_REMOVE(&notify->late, target, late_entry);
+		TAILQ_INSERT_TAIL(&notify->quiet, target, late_entry);
+		notify->n_quiet++;
+	}
+}
+
+void
+target_took(struct target *target)
+{
+	struct notify *notify = target->notify;
+
+	if (target->took)
+		return;
+	target->took = true;
+	TAILQ_INSERT_TAIL(&notify->took, target, took_entry);
+	loop_defer(worker_loop(notify->worker), &notify->settle);
+}
+
+void
+target_settle(void *arg)
+{
+	struct notify *notify = arg;
+	struct target *target;
+
+	while ((target = TAILQ_FIRST(&notify->took)) != NULL) {
+		TAILQ_REMOVE(&notify->took, target, took_entry);
+		target->took = false;
+		if (target->sub.cursor >= target->channel->last)
+			target_set_late(target, false);
+	}
+	while (notify->n_quiet > NOTIFY_QUIET_MAX)
+		target_free(TAILQ_FIRST(&notify->quiet));
+}
+
+/* ---- life ------------------------------------------------------------ */
+
+struct target *
+target_create(struct notify *notify, struct roll_channel *channel)
+{
+	struct target *target;
+	struct buf address;
+	const char *name;
+	size_t len;
+
+	name = roll_name(channel, &len);
+	target = xcalloc(1, sizeof(*target) + len + 1);
+	memcpy(target->name, name, len);
+	target->notify = notify;
+	target->class = conf_class(worker_conf(notify->worker), target->name);
+	target->channel = channel;
+	target->members = roll_open(channel);
+	buf_init(&target->from, 0);
+	buf_init(&address, 0);
+	jid_of_channel(target->name, notify->domain, &address);
+	buf_adds_xml(&target->from, address.data);
+	buf_clear(&address);
+	TAILQ_INSERT_TAIL(&notify->quiet, target, late_entry);
+	notify->n_quiet++;
+	HASH_ADD_KEYPTR(hh, notify->targets, target->name, len, target);
+	return target;
+}
+
+void
+target_free(struct target *target)
+{
+	struct notify *notify = target->notify;
+
+	target_stop_waiting(target);
+	target_set_late(target, false);
+	TAILQ_REMOVE(&notify->quiet, target, late_entry);
+	notify->n_quiet--;
+	if (target->took)
+		TAILQ_REMOVE(&notify->took, target, took_entry);
+	sub_clear(&target->sub);
+	HASH_DEL(notify->targets, target);
+	roll_close(&notify->roll, target->channel);
+	buf_clear(&target->from);
+	free(target);
 }
 
 /* ---- delivery -------------------------------------------------------- */
@@ -159,7 +241,7 @@ target_write(struct target *target, const struct entry *entry,
 	struct buf *out = notify->out, *id = &notify->id;
 	size_t before = out->len, id_len = fill->id_len;
 
-	fill->to = members_text(&target->members, member);
+	fill->to = members_text(target->members, member);
 	fill->to_len = member->len;
 	if (stanza_kind(stanza) == STANZA_IQ) {
 		buf_addc(id, '-');
@@ -212,15 +294,15 @@ enum sink_result
 target_send(struct target *target, struct entry *entry,
     const struct stanza *stanza)
 {
-	struct members *members = &target->members;
+	struct members *members = target->members;
 	struct stanza_fill fill;
 	const struct member *member;
 	uint64_t done = target->part_seq == entry->seq ? target->part_n : 0;
 	size_t i;
 	int sent = 0;
 
-	if (target->last < entry->seq)
-		target->last = entry->seq;
+	if (target->channel->last < entry->seq)
+		target->channel->last = entry->seq;
 	target_set_late(target, true);
 	target_fill(target, entry, stanza, &fill);
 	for (i = members_after(members, done); i < members->count; i++) {
@@ -262,23 +344,23 @@ target_tell_deleted(struct target *target, const struct entry *entry)
 		return;
 	stanza = change_deleted(target->name);
 	target_fill(target, entry, stanza, &fill);
-	for (i = 0; i < target->members.count && told < TARGET_TOLD_MAX &&
+	for (i = 0; i < target->members->count && told < TARGET_TOLD_MAX &&
 	     notify->open;
 	     i++) {
-		member = &target->members.list[i];
+		member = &target->members->list[i];
 		if (member->since >= entry->seq)
 			continue;
-		fill.to = members_text(&target->members, member);
+		fill.to = members_text(target->members, member);
 		fill.to_len = member->len;
 		stanza_write(stanza, STANZA_LINK, &fill, notify->out);
 		told++;
 	}
 	if (told > 0)
 		notify->wrote(notify->arg);
-	if (i < target->members.count) {
-		stat_add(&target_untold, (int64_t)(target->members.count - i));
+	if (i < target->members->count) {
+		stat_add(&target_untold, (int64_t)(target->members->count - i));
 		log_info("component.untold", "channel=%s members=%zu",
-		    LOGQ(target->name), target->members.count - i);
+		    LOGQ(target->name), target->members->count - i);
 	}
 	stanza_free(stanza);
 }

@@ -1,7 +1,8 @@
 /*
- * A channel that JIDs of this component listen to: its cursor, its members, and
- * what of the item after the cursor they have got.  Private to notify.c and
- * target.c.
+ * A channel of the roll with an item under way: its cursor, its members, and
+ * what of the item after the cursor they have got.  Once all have everything it
+ * is quiet, and kept for the next item while no more than NOTIFY_QUIET_MAX are.
+ * Private to notify.c and target.c.
  */
 #ifndef WAFT_COMPONENT_TARGET_H
 #define WAFT_COMPONENT_TARGET_H
@@ -10,8 +11,8 @@
 #include "common/base/map.h"
 #include "common/channel/channel.h"
 #include "common/channel/item.h"
-#include "component/members.h"
 #include "component/notify.h"
+#include "component/roll.h"
 
 TAILQ_HEAD(targets, target);
 
@@ -20,20 +21,22 @@ TAILQ_HEAD(targets, target);
 struct target {
 	UT_hash_handle hh;
 	TAILQ_ENTRY(target) wait_entry;
-	TAILQ_ENTRY(target) late_entry;
+	TAILQ_ENTRY(target) late_entry; /* of late or quiet */
+	TAILQ_ENTRY(target) took_entry;
 	struct notify *notify;
 	const struct conf_class *class;
 	struct sub sub;
-	struct members members;
+	struct roll_channel *channel; /* open */
+	struct members *members;
 	struct buf from; /* the channel's address, escaped */
-	uint64_t last;   /* the newest item known to be on the channel */
 	uint64_t want;   /* where notify_go_to() takes it */
 	/* What was reached inside the item after the cursor; 0: nothing. */
 	uint64_t part_seq;
 	uint64_t part_n;
 	int budget; /* stanzas until the others' turn */
 	bool waiting;
-	bool late; /* in the list of those that may be behind */
+	bool late; /* in the list of those that may be behind; else quiet */
+	bool took; /* in the list of those that may be so no longer */
 	char name[];
 };
 
@@ -48,15 +51,19 @@ struct notify {
 	void (*batch)(void *arg);
 	void (*pause)(void *arg, bool paused);
 	void *arg;
+	struct roll roll;
 	struct target *targets;
 	struct targets waiting;
 	/* A superset of those whose cursor is before their last item. */
 	struct targets late;
+	struct targets quiet; /* the others, the longest so first */
+	struct targets took;
 	size_t n_waiting;
-	size_t n_members;
+	size_t n_quiet;
 	uint64_t last; /* seq of the item written last */
 	uint64_t seen; /* entries up to it have passed */
 	struct deferred again;
+	struct deferred settle;
 	struct buf id;
 	bool begun;
 	bool open;
@@ -66,8 +73,18 @@ struct notify {
 /* Its place in the queue for the window, and out of it. */
 void target_wait(struct target *target);
 void target_stop_waiting(struct target *target);
-/* Puts it in the list of those that may be behind, or out of it. */
+/* Of a channel that has none; its sub is not set, and it is quiet. */
+struct target *target_create(struct notify *notify,
+    struct roll_channel *channel);
+/* The channel is closed; it is gone when it has no members. */
+void target_free(struct target *target);
+/* Puts it in the list of those that may be behind, or of the quiet ones. */
 void target_set_late(struct target *target, bool late);
+/* It may have all: looked at in the end of the turn. */
+void target_took(struct target *target);
+/* Lets those be quiet that have all, and go that have been it for long; arg is
+ * the notify. */
+void target_settle(void *arg);
 /* Writes the item to all members that have not got it, as far as the window
  * and the others' turns allow. */
 enum sink_result target_send(struct target *target, struct entry *entry,

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/channel/channel.h"
 #include "component/notify.h"
 #include "tests/unit/unit.h"
 
@@ -522,6 +523,132 @@ TEST(c3_8_c5_14_iq_goes_to_full_jids_with_an_id_each)
 	end(&world);
 }
 
+/* More than are kept quiet, so that most are gone when the next item comes. */
+#define MANY (NOTIFY_QUIET_MAX + 200)
+
+static void
+publish_to_many(struct world *world, const char *stanza)
+{
+	char channel[32];
+	int i;
+
+	for (i = 0; i < MANY; i++) {
+		snprintf(channel, sizeof(channel), "c%d", i);
+		publish(world, channel, stanza);
+		if (i % 50 == 0)
+			turn(world);
+	}
+	turn(world);
+}
+
+static void
+subscribe_to_many(struct world *world)
+{
+	char channel[32];
+	int i;
+
+	for (i = 0; i < MANY; i++) {
+		snprintf(channel, sizeof(channel), "c%d", i);
+		subscribe(world, channel, "alice@example.org");
+	}
+}
+
+TEST(a_channel_without_an_item_under_way_costs_the_worker_nothing)
+{
+	struct world world;
+
+	begin(&world, 10000);
+	subscribe_to_many(&world);
+	turn(&world);
+	assert_null(channel_find(world.worker, "c0"));
+	publish_to_many(&world, "<message><body>1</body></message>");
+	assert_null(channel_find(world.worker, "c0"));
+	assert_non_null(channel_find(world.worker, "c455"));
+	publish_to_many(&world, "<message><body>2</body></message>");
+	assert_int_equal(count(&world, "<body>1"), MANY);
+	assert_int_equal(count(&world, "<body>2"), MANY);
+	assert_int_equal(count(&world, "from='c0@"), 2);
+	assert_int_equal(notify_channels(world.notify), MANY);
+	assert_int_equal(notify_members(world.notify), MANY);
+	end(&world);
+}
+
+TEST(channels_long_quiet_are_taken_back_too)
+{
+	struct world world;
+	const char *first, *second;
+
+	begin(&world, 10000);
+	subscribe_to_many(&world);
+	publish_to_many(&world, "<message><body>0</body></message>");
+	confirm(&world);
+	publish_to_many(&world, "<message><body>1</body></message>");
+	publish(&world, "c0", "<message><body>2</body></message>");
+	turn(&world);
+	lose_link(&world);
+	assert_int_equal(count(&world, "<body>0"), 0);
+	assert_int_equal(count(&world, "<body>1"), MANY);
+	assert_int_equal(count(&world, "from='c0@"), 2);
+	assert_int_equal(count(&world, "from='c1@"), 1);
+	first = strstr(world.out.data, "from='c0@");
+	second = strstr(world.out.data, "<body>2");
+	assert_true(first != NULL && first < second);
+	confirm(&world);
+	lose_link(&world);
+	assert_out(&world, "");
+	end(&world);
+}
+
+TEST(items_that_nobody_can_be_sent_leave_no_target_behind)
+{
+	struct world world;
+
+	begin(&world, 10000);
+	subscribe_to_many(&world);
+	publish_to_many(&world,
+	    "<iq type='set' id='i'><q xmlns='urn:q'/></iq>");
+	assert_null(channel_find(world.worker, "c0"));
+	assert_out(&world, "");
+	end(&world);
+}
+
+TEST(a_subscription_that_woke_gets_what_its_channel_kept)
+{
+	struct subscription sub;
+	struct world world;
+
+	begin(&world, 1024);
+	sub = subscribe(&world, "news", "alice@example.org");
+	notify_remove(world.notify, &sub);
+	publish(&world, "news", "<message><body>1</body></message>");
+	turn(&world);
+	assert_out(&world, "");
+	notify_add(world.notify, &sub);
+	publish(&world, "news", "<message><body>2</body></message>");
+	turn(&world);
+	assert_int_equal(count(&world, "<body>1"), 1);
+	assert_int_equal(count(&world, "<body>2"), 1);
+	end(&world);
+}
+
+TEST(a_deleted_channel_is_said_to_its_members_and_forgotten)
+{
+	struct world world;
+	struct entry *entry;
+
+	begin(&world, 1024);
+	subscribe(&world, "news", "alice@example.org");
+	subscribe(&world, "news", "bob@example.org");
+	entry = entry_create(ENTRY_DELETE, "news", NULL, NULL, NULL, 0);
+	store_append(world.store, worker_loop(world.worker), &entry, 1,
+	    appended_cb, NULL);
+	turn(&world);
+	assert_int_equal(count(&world, "<delete"), 2);
+	assert_int_equal(notify_channels(world.notify), 0);
+	assert_int_equal(notify_members(world.notify), 0);
+	end(&world);
+}
+
 int
 main(void)
 {
@@ -548,6 +675,15 @@ main(void)
 		    c5_14_iq_goes_out_only_where_the_class_says_so),
 		cmocka_unit_test(
 		    c3_8_c5_14_iq_goes_to_full_jids_with_an_id_each),
+		cmocka_unit_test(
+		    a_channel_without_an_item_under_way_costs_the_worker_nothing),
+		cmocka_unit_test(channels_long_quiet_are_taken_back_too),
+		cmocka_unit_test(
+		    items_that_nobody_can_be_sent_leave_no_target_behind),
+		cmocka_unit_test(
+		    a_subscription_that_woke_gets_what_its_channel_kept),
+		cmocka_unit_test(
+		    a_deleted_channel_is_said_to_its_members_and_forgotten),
 	};
 
 	return cmocka_run_group_tests_name("notify", tests, NULL, NULL);
