@@ -4,162 +4,93 @@
 
 #include "common/base/mem.h"
 #include "common/xmpp/access.h"
-#include "common/xmpp/rsm.h"
+#include "common/xmpp/page.h"
 #include "common/xmpp/subscribers.h"
 
-#define AFFILIATIONS_PAGE 100
-/* Pages looked at for one answer: nodes beyond them are asked for by name. */
-#define AFFILIATIONS_PAGES_MAX 100
+#define AFFILIATIONS_READS_MAX 100
 
 static const struct ask_error affiliations_ownerless = { "modify",
 	"not-acceptable", NULL, NULL };
 static const struct ask_error affiliations_too_many = { "wait",
 	"policy-violation", NULL, NULL };
 
-struct affiliations_work {
-	struct rsm rsm;
-	size_t count; /* listed so far */
-	int pages;
-	char *last; /* the last name looked at; then of those listed */
-	char *first_listed, *last_listed;
-	struct buf list;
-};
-
-static void
-affiliations_work_free(void *arg)
-{
-	struct affiliations_work *work = arg;
-
-	rsm_clear(&work->rsm);
-	free(work->last);
-	free(work->first_listed);
-	free(work->last_listed);
-	buf_clear(&work->list);
-	free(work);
-}
-
 /* ---- one's own ------------------------------------------------------- */
 
-static void affiliations_page(struct ask *ask);
-
 static void
-affiliations_add_node(struct affiliations_work *work, const char *channel,
-    enum node_affiliation affiliation)
+affiliations_write(const char *channel, enum node_affiliation affiliation,
+    struct buf *rows)
 {
-	if (work->first_listed == NULL)
-		work->first_listed = xstrdup(channel);
-	free(work->last_listed);
-	work->last_listed = xstrdup(channel);
-	work->count++;
-	buf_adds(&work->list, "<affiliation node='");
-	buf_adds_xml(&work->list, channel);
-	buf_adds(&work->list, "' affiliation='");
-	buf_adds(&work->list, node_affiliations[affiliation]);
-	buf_adds(&work->list, "'/>");
+	buf_adds(rows, "<affiliation");
+	buf_add_attr(rows, "node", channel);
+	buf_add_attr(rows, "affiliation", node_affiliations[affiliation]);
+	buf_adds(rows, "/>");
+}
+
+static bool
+affiliations_row(struct ask *ask, const struct channel_info *info,
+    struct buf *rows)
+{
+	struct node *node =
+	    node_read(info->node, info->node_len, info->node_seq);
+	enum node_affiliation affiliation =
+	    node == NULL ? NODE_NONE : node_affiliation(node, &ask->from);
+
+	node_free(node);
+	if (affiliation == NODE_NONE)
+		return false;
+	affiliations_write(info->channel, affiliation, rows);
+	return true;
 }
 
 static void
-affiliations_send(struct ask *ask, bool more)
+affiliations_done(struct ask *ask)
 {
-	struct affiliations_work *work = ask->work;
-	const struct rsm_page page = { work->first_listed, work->last_listed,
-		-1, -1 };
+	const struct page *page = ask->page;
 	struct buf out;
 
 	buf_init(&out, 0);
 	buf_adds(&out, "<pubsub xmlns='" ASK_PUBSUB "'><affiliations");
-	if (ask->channel != NULL) {
-		buf_adds(&out, " node='");
-		buf_adds_xml(&out, ask->channel);
-		buf_addc(&out, '\'');
-	}
+	buf_add_attr(&out, "node", ask->channel);
 	buf_addc(&out, '>');
-	buf_add(&out, work->list.data, work->list.len);
+	buf_add(&out, page->rows.data, page->rows.len);
 	buf_adds(&out, "</affiliations>");
-	if (work->rsm.asked || more)
-		rsm_write(&page, &out);
+	page_write_set(page, &out);
 	buf_adds(&out, "</pubsub>");
 	ask_result(ask, &out);
 	buf_clear(&out);
 }
 
-static void
-affiliations_page_cb(enum err err, const struct channel_info *channels,
-    size_t count, void *arg)
-{
-	struct ask *ask = arg;
-	struct affiliations_work *work;
-	struct node *node;
-	enum node_affiliation affiliation;
-	size_t i;
-
-	if (ask_is_late(ask))
-		return;
-	if (err != ERR_OK) {
-		ask_fail(ask, err);
-		return;
-	}
-	work = ask->work;
-	for (i = 0; i < count && work->count < work->rsm.max; i++) {
-		node = node_read(channels[i].node, channels[i].node_len,
-		    channels[i].node_seq);
-		affiliation = node == NULL ? NODE_NONE :
-		                             node_affiliation(node, &ask->from);
-		if (affiliation != NODE_NONE)
-			affiliations_add_node(work, channels[i].channel,
-			    affiliation);
-		free(work->last);
-		work->last = xstrdup(channels[i].channel);
-		node_free(node);
-	}
-	if (work->count == work->rsm.max && i < count)
-		affiliations_send(ask, true);
-	else if (count < AFFILIATIONS_PAGE || work->rsm.max == 0 ||
-	    ++work->pages == AFFILIATIONS_PAGES_MAX)
-		affiliations_send(ask, false);
-	else
-		affiliations_page(ask);
-}
-
-static void
-affiliations_page(struct ask *ask)
-{
-	const struct affiliations_work *work = ask->work;
-
-	store_nodes(ask->service->store, ask->service->loop, work->last,
-	    AFFILIATIONS_PAGE, affiliations_page_cb, ask);
-}
+static const struct page_source affiliations_nodes = {
+	store_nodes,
+	AFFILIATIONS_READS_MAX,
+	affiliations_row,
+	affiliations_done,
+};
 
 static void
 affiliations_of_one(struct ask *ask)
 {
-	if (access_affiliation(ask) != NODE_NONE)
-		affiliations_add_node(ask->work, ask->channel,
-		    access_affiliation(ask));
-	affiliations_send(ask, false);
+	struct page *page = ask->page;
+
+	if (access_affiliation(ask) != NODE_NONE) {
+		affiliations_write(ask->channel, access_affiliation(ask),
+		    &page->rows);
+		page_add(page, ask->channel);
+	}
+	affiliations_done(ask);
 }
 
 void
 affiliations_own(struct ask *ask, const struct xml *verb)
 {
-	struct affiliations_work *work = xcalloc(1, sizeof *work);
-	enum err err = rsm_read(&work->rsm, verb->parent, SUBSCRIBERS_MAX);
-
-	ask->work = work;
-	ask->work_free = affiliations_work_free;
-	buf_init(&work->list, 0);
-	work->last = xstrdup(work->rsm.after == NULL ? "" : work->rsm.after);
-	/* The store has them in one order. */
-	if (err == ERR_OK && (work->rsm.last || work->rsm.before != NULL))
-		err = ERR_UNSUPPORTED;
-	if (err == ERR_OK && !ask_node(ask, xml_attr(verb, "node")))
-		err = ERR_NOTFOUND;
-	if (err != ERR_OK)
-		ask_fail(ask, err);
+	if (!page_ask(ask, verb->parent, SUBSCRIBERS_MAX))
+		return;
+	if (!ask_node(ask, xml_attr(verb, "node")))
+		ask_fail(ask, ERR_NOTFOUND);
 	else if (ask->channel != NULL)
 		ask_find(ask, affiliations_of_one);
 	else
-		affiliations_page(ask);
+		page_channels(ask, &affiliations_nodes);
 }
 
 /* ---- a node's -------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "common/base/stat.h"
 #include "common/base/text.h"
 #include "common/xmpp/access.h"
+#include "common/xmpp/page.h"
 #include "common/xmpp/scan.h"
 
 #define ASK_STANZAS "urn:ietf:params:xml:ns:xmpp-stanzas"
@@ -71,6 +72,7 @@ ask_done(struct ask *ask)
 	if (ask->work_free != NULL)
 		ask->work_free(ask->work);
 	scan_free(ask->scan);
+	page_free(ask->page);
 	node_free(ask->node);
 	ask->service->ops->unref(ask->peer);
 	ask_release(ask->service);

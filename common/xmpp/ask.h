@@ -34,6 +34,7 @@ struct service {
 };
 
 struct scan;
+struct page;
 struct ask_error;
 
 struct ask {
@@ -48,6 +49,7 @@ struct ask {
 	struct node *node; /* of the channel, or NULL */
 	struct jid jid;    /* who is to be subscribed */
 	bool by_presence;  /* that is how he asks to be */
+	bool by_node;      /* a node named the channel: the answer does too */
 	bool wants_node;   /* what he publishes is for a node of his making */
 	const struct ask_error *refusal; /* of what comes next, or NULL */
 	void (*looked)(struct ask *ask);
@@ -55,6 +57,7 @@ struct ask {
 	void (*allowed)(struct ask *ask);
 	service_sub_fn *subscribed;
 	struct scan *scan;
+	struct page *page;
 	void *work; /* the verb's own */
 	void (*work_free)(void *work);
 };

@@ -4,12 +4,11 @@
 
 #include "common/base/mem.h"
 #include "common/xmpp/access.h"
-#include "common/xmpp/rsm.h"
+#include "common/xmpp/page.h"
 #include "common/xmpp/settings.h"
 
-#define DISCO_PAGE 100
-/* Pages looked at for one answer, when most channels are not for the asker. */
-#define DISCO_PAGES_MAX 20
+#define DISCO_PAGE      100
+#define DISCO_READS_MAX 20
 
 /* Each has a handler; nothing is here that is not answered. */
 static const char *const disco_features[] = { ASK_DISCO_INFO, ASK_DISCO_ITEMS,
@@ -34,39 +33,13 @@ static const char *const disco_features[] = { ASK_DISCO_INFO, ASK_DISCO_ITEMS,
 static const char *const disco_leaf_features[] = { ASK_DISCO_INFO,
 	ASK_DISCO_ITEMS, ASK_PING, ASK_VERSION, ASK_PUBSUB };
 
-struct disco_work {
-	bool node; /* the request had one: the answer has it too */
-	struct rsm rsm;
-	size_t count; /* listed so far */
-	int pages;
-	char *after; /* the last name looked at */
-	char *first; /* of those listed: hidden names are not told */
-	char *last;
-	struct buf items;
-};
-
-static void
-disco_work_free(void *arg)
-{
-	struct disco_work *work = arg;
-
-	rsm_clear(&work->rsm);
-	free(work->after);
-	free(work->first);
-	free(work->last);
-	buf_clear(&work->items);
-	free(work);
-}
-
 /* `<query xmlns='…' node='…'`, without its `>`. */
 static void
 disco_open(const struct ask *ask, const char *ns, struct buf *out)
 {
-	const struct disco_work *work = ask->work;
-
 	buf_init(out, 0);
 	buf_addf(out, "<query xmlns='%s'", ns);
-	if (work->node) {
+	if (ask->by_node) {
 		buf_adds(out, " node='");
 		buf_adds_xml(out, ask->channel);
 		buf_addc(out, '\'');
@@ -122,22 +95,17 @@ disco_items_found(struct ask *ask)
 	buf_clear(&out);
 }
 
-/* NULL, and the ask is gone, when the node is none of ours. */
-static struct disco_work *
+/* False, and the ask is gone, when the node is none of ours. */
+static bool
 disco_begin(struct ask *ask, const struct xml *element)
 {
 	const char *node = xml_attr(element, "node");
-	struct disco_work *work;
 
-	if (!ask_node(ask, node)) {
-		ask_fail(ask, ERR_NOTFOUND);
-		return NULL;
-	}
-	work = ask->work = xcalloc(1, sizeof *work);
-	ask->work_free = disco_work_free;
-	work->node = node != NULL;
-	buf_init(&work->items, 0);
-	return work;
+	ask->by_node = node != NULL;
+	if (ask_node(ask, node))
+		return true;
+	ask_fail(ask, ERR_NOTFOUND);
+	return false;
 }
 
 void
@@ -145,7 +113,7 @@ disco_info(struct ask *ask, const struct xml *element)
 {
 	struct buf out;
 
-	if (disco_begin(ask, element) == NULL)
+	if (!disco_begin(ask, element))
 		return;
 	if (ask->channel != NULL) {
 		ask_find(ask, disco_leaf_found);
@@ -164,124 +132,48 @@ disco_info(struct ask *ask, const struct xml *element)
 
 /* ---- the channels ---------------------------------------------------- */
 
-static void
-disco_list_item(struct ask *ask, const struct channel_info *info)
+static bool
+disco_list_row(struct ask *ask, const struct channel_info *info,
+    struct buf *rows)
 {
-	const char *channel = info->channel;
-	struct disco_work *work = ask->work;
-	struct buf *out = &work->items;
-
 	if (!access_to_see(ask, info))
-		return;
-	if (work->count++ == 0)
-		work->first = xstrdup(channel);
-	free(work->last);
-	work->last = xstrdup(channel);
-	buf_adds(out, "<item jid='");
-	buf_adds_xml(out, ask->service->domain);
-	buf_adds(out, "' node='");
-	buf_adds_xml(out, channel);
-	buf_adds(out, "'/>");
+		return false;
+	buf_adds(rows, "<item");
+	buf_add_attr(rows, "jid", ask->service->domain);
+	buf_add_attr(rows, "node", info->channel);
+	buf_adds(rows, "/>");
+	return true;
 }
 
-/* XEP-0059 §2.2; the count would cost a walk through all, so it is left out as
- * §2.6 allows. */
 static void
-disco_list_send(struct ask *ask, bool more)
+disco_list_done(struct ask *ask)
 {
-	struct disco_work *work = ask->work;
-	struct rsm_page page = { .index = -1, .count = -1 };
+	const struct page *page = ask->page;
 	struct buf out;
 
 	disco_open(ask, ASK_DISCO_ITEMS, &out);
 	buf_addc(&out, '>');
-	buf_add(&out, work->items.data, work->items.len);
-	page.first = work->first;
-	page.last = work->last;
-	if (work->rsm.asked || more)
-		rsm_write(&page, &out);
+	buf_add(&out, page->rows.data, page->rows.len);
+	page_write_set(page, &out);
 	buf_adds(&out, "</query>");
 	ask_result(ask, &out);
 	buf_clear(&out);
 }
 
-static void disco_list_page(struct ask *ask);
-
-static void
-disco_list_cb(enum err err, const struct channel_info *channels, size_t count,
-    void *arg)
-{
-	struct ask *ask = arg;
-	struct disco_work *work = ask->work;
-	size_t i;
-
-	if (ask_is_late(ask))
-		return;
-	if (err != ERR_OK) {
-		ask_fail(ask, err);
-		return;
-	}
-	for (i = 0; i < count && work->count < work->rsm.max; i++) {
-		disco_list_item(ask, &channels[i]);
-		free(work->after);
-		work->after = xstrdup(channels[i].channel);
-	}
-	if (count <= DISCO_PAGE && i == count)
-		disco_list_send(ask, false);
-	else if (work->count == work->rsm.max ||
-	    ++work->pages == DISCO_PAGES_MAX)
-		disco_list_send(ask, true);
-	else
-		disco_list_page(ask);
-}
-
-/* One more than a page, to know whether there is more. */
-static void
-disco_list_page(struct ask *ask)
-{
-	struct disco_work *work = ask->work;
-
-	store_channels(ask->service->store, ask->service->loop, work->after,
-	    DISCO_PAGE + 1, disco_list_cb, ask);
-}
-
-static void
-disco_after_cb(enum err err, const struct channel_info *info UNUSED,
-    size_t count UNUSED, void *arg)
-{
-	struct ask *ask = arg;
-
-	if (ask_is_late(ask))
-		return;
-	/* XEP-0059 §2.2: a page after what is not there is item-not-found. */
-	if (err != ERR_OK)
-		ask_fail(ask, err);
-	else
-		disco_list_page(ask);
-}
+static const struct page_source disco_list = {
+	store_channels,
+	DISCO_READS_MAX,
+	disco_list_row,
+	disco_list_done,
+};
 
 void
 disco_items(struct ask *ask, const struct xml *element)
 {
-	struct disco_work *work = disco_begin(ask, element);
-	enum err err;
-
-	if (work == NULL)
+	if (!disco_begin(ask, element))
 		return;
-	if (ask->channel != NULL) {
+	if (ask->channel != NULL)
 		ask_find(ask, disco_items_found);
-		return;
-	}
-	err = rsm_read(&work->rsm, element, DISCO_PAGE);
-	work->after = xstrdup(work->rsm.after == NULL ? "" : work->rsm.after);
-	/* The store has them in one order. */
-	if (err == ERR_OK && (work->rsm.last || work->rsm.before != NULL))
-		err = ERR_UNSUPPORTED;
-	if (err != ERR_OK)
-		ask_fail(ask, err);
-	else if (work->after[0] != '\0')
-		store_channel(ask->service->store, ask->service->loop,
-		    work->after, disco_after_cb, ask);
-	else
-		disco_list_page(ask);
+	else if (page_ask(ask, element, DISCO_PAGE))
+		page_channels(ask, &disco_list);
 }

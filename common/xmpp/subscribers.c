@@ -1,13 +1,12 @@
 #include "common/xmpp/subscribers.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/xmpp/access.h"
-#include "common/xmpp/rsm.h"
+#include "common/xmpp/page.h"
 
 static const struct ask_error subscribers_too_many = { "wait",
 	"policy-violation", "too-many-subscriptions", NULL };
@@ -302,31 +301,15 @@ subscribers_read(struct ask *ask, const struct xml *verb)
 
 /* ---- the owner's request to see --------------------------------------- */
 
-struct subscribers_page {
-	struct rsm rsm;
-	uint64_t after;
-};
-
-static void
-subscribers_page_free(void *arg)
-{
-	struct subscribers_page *work = arg;
-
-	rsm_clear(&work->rsm);
-	free(work);
-}
-
 /* One more than the page was asked for, to know whether there is more. */
 static void
 subscribers_list_cb(enum err err, const struct subscription *subs, size_t count,
     uint64_t as_of UNUSED, void *arg)
 {
 	struct ask *ask = arg;
-	const struct subscribers_page *work;
-	struct rsm_page page = { .index = -1, .count = -1 };
-	char first[24], last[24];
+	struct page *page;
 	struct buf out;
-	size_t i, shown;
+	size_t i;
 
 	if (ask_is_late(ask))
 		return;
@@ -334,27 +317,20 @@ subscribers_list_cb(enum err err, const struct subscription *subs, size_t count,
 		ask_fail(ask, err);
 		return;
 	}
-	work = ask->work;
-	shown = count > work->rsm.max ? work->rsm.max : count;
-	buf_init(&out, 0);
-	buf_adds(&out,
-	    "<pubsub xmlns='" ASK_PUBSUB_OWNER "'><subscriptions node='");
-	buf_adds_xml(&out, ask->channel);
-	buf_adds(&out, "'>");
-	for (i = 0; i < shown; i++)
+	page = ask->page;
+	for (i = 0; i < count && !page_is_full(page); i++) {
 		if (subscribers_is_user(&subs[i]))
-			subscribers_write(&subs[i], false, &out);
-	buf_adds(&out, "</subscriptions>");
-	if (shown > 0) {
-		snprintf(first, sizeof first, "%llu",
-		    (unsigned long long)subs[0].n);
-		snprintf(last, sizeof last, "%llu",
-		    (unsigned long long)subs[shown - 1].n);
-		page.first = first;
-		page.last = last;
+			subscribers_write(&subs[i], false, &page->rows);
+		page_add_number(page, subs[i].n);
 	}
-	if (work->rsm.asked || shown < count)
-		rsm_write(&page, &out);
+	page->more = i < count;
+	buf_init(&out, 0);
+	buf_adds(&out, "<pubsub xmlns='" ASK_PUBSUB_OWNER "'><subscriptions");
+	buf_add_attr(&out, "node", ask->channel);
+	buf_addc(&out, '>');
+	buf_add(&out, page->rows.data, page->rows.len);
+	buf_adds(&out, "</subscriptions>");
+	page_write_set(page, &out);
 	buf_adds(&out, "</pubsub>");
 	ask_result(ask, &out);
 	buf_clear(&out);
@@ -363,32 +339,16 @@ subscribers_list_cb(enum err err, const struct subscription *subs, size_t count,
 static void
 subscribers_list_allowed(struct ask *ask)
 {
-	const struct subscribers_page *work = ask->work;
 	const struct sub_filter filter = { .channel = ask->channel };
+	const struct page *page = ask->page;
+	uint64_t after = 0;
 
-	store_sub_list(ask->service->store, ask->service->loop, &filter,
-	    work->after, work->rsm.max + 1, subscribers_list_cb, ask);
-}
-
-static void
-subscribers_list(struct ask *ask, const struct xml *verb)
-{
-	struct subscribers_page *work = xcalloc(1, sizeof *work);
-	enum err err = rsm_read(&work->rsm, verb->parent, SUBSCRIBERS_MAX);
-	const char *after = work->rsm.after;
-
-	ask->work = work;
-	ask->work_free = subscribers_page_free;
-	/* The store has them in one order. */
-	if (err == ERR_OK && (work->rsm.last || work->rsm.before != NULL))
-		err = ERR_UNSUPPORTED;
-	if (err == ERR_OK && after != NULL &&
-	    !text_to_u64(after, strlen(after), UINT64_MAX, &work->after))
-		err = ERR_NOTFOUND;
-	if (err != ERR_OK)
-		ask_fail(ask, err);
+	if (page->rsm.after != NULL &&
+	    !text_to_u64(page->after, strlen(page->after), UINT64_MAX, &after))
+		ask_fail(ask, ERR_NOTFOUND);
 	else
-		access_to_own(ask, subscribers_list_allowed);
+		store_sub_list(ask->service->store, ask->service->loop, &filter,
+		    after, page->rsm.max + 1, subscribers_list_cb, ask);
 }
 
 void
@@ -396,8 +356,8 @@ subscribers_request(struct ask *ask, const struct xml *verb)
 {
 	if (!pubsub_node(ask, verb))
 		return;
-	if (strcmp(ask->type, "get") == 0)
-		subscribers_list(ask, verb);
-	else
+	if (strcmp(ask->type, "get") != 0)
 		subscribers_read(ask, verb);
+	else if (page_ask(ask, verb->parent, SUBSCRIBERS_MAX))
+		access_to_own(ask, subscribers_list_allowed);
 }
