@@ -144,6 +144,7 @@ struct conf_control {
 	uint64_t item_max;           /* bytes of all formats of an item; 256K */
 	int channels_max;            /* watched by strangers; 100000 */
 	int subscriptions_per_jid;   /* 1000 */
+	int texts_per_jid;           /* a minute; 20 */
 	int affiliations_max;        /* of one channel; 1000 */
 };
 

@@ -9,6 +9,7 @@
 #include "common/base/stat.h"
 #include "common/base/text.h"
 #include "common/xmpp/access.h"
+#include "common/xmpp/pace.h"
 #include "common/xmpp/page.h"
 #include "common/xmpp/scan.h"
 
@@ -61,6 +62,8 @@ ask_release(struct service *service)
 	if (--service->refs > 0)
 		return;
 	xml_reader_free(service->reader);
+	pace_free(service->texts);
+	free(service->caps);
 	free(service->domain);
 	free(service->stanza_ns);
 	free(service);
@@ -374,6 +377,11 @@ ask_error(struct ask *ask, const struct ask_error *error)
 	struct buf out;
 
 	ask_count_refusal(ask, error->condition);
+	/* Nothing but a request is answered with an error. */
+	if (ask->type == NULL) {
+		ask_done(ask);
+		return;
+	}
 	ask_open_iq(ask, "error", &out);
 	buf_addf(&out, "><error type='%s'><%s xmlns='" ASK_STANZAS "'/>",
 	    error->type, error->condition);
@@ -409,6 +417,60 @@ ask_presence(const struct ask *ask, const char *type)
 	buf_add_attr(&out, "from", ask->self);
 	buf_add_attr(&out, "to", to.full);
 	buf_adds(&out, "/>");
+	ask_send(ask, &out);
+}
+
+/* What the channel is, for people. */
+static void
+ask_add_status(const struct ask *ask, struct buf *out)
+{
+	const struct node *node = ask->node;
+	bool titled = node != NULL && node->title[0] != '\0';
+	bool described = node != NULL && node->description[0] != '\0';
+
+	buf_adds(out, "<status>");
+	if (titled)
+		buf_adds_xml(out, node->title);
+	if (titled && described)
+		buf_adds(out, ": ");
+	if (described)
+		buf_adds_xml(out, node->description);
+	if (!titled && !described)
+		buf_adds_xml(out, ask->channel);
+	buf_adds(out, "</status>");
+}
+
+void
+ask_available(const struct ask *ask, bool to_full)
+{
+	struct jid to = ask->from;
+	struct buf out;
+
+	if (!to_full)
+		jid_to_bare(&to);
+	ask_open(&out, "presence", ask->service->stanza_ns);
+	buf_add_attr(&out, "from", ask->self);
+	buf_add_attr(&out, "to", to.full);
+	buf_addc(&out, '>');
+	ask_add_status(ask, &out);
+	buf_adds(&out, ask->service->caps);
+	buf_adds(&out, "</presence>");
+	ask_send(ask, &out);
+}
+
+void
+ask_say(const struct ask *ask, const char *text)
+{
+	struct buf out;
+
+	ask_open(&out, "message", ask->service->stanza_ns);
+	buf_adds(&out, " type='chat'");
+	buf_add_attr(&out, "from", ask->self);
+	buf_add_attr(&out, "to", ask->from.full);
+	ask_add_random_id(&out);
+	buf_adds(&out, "><body>");
+	buf_adds_xml(&out, text);
+	buf_adds(&out, "</body></message>");
 	ask_send(ask, &out);
 }
 

@@ -16,6 +16,10 @@
 #define ASK_DISCO_ITEMS   "http://jabber.org/protocol/disco#items"
 #define ASK_PING          "urn:xmpp:ping"
 #define ASK_VERSION       "jabber:iq:version"
+#define ASK_LAST          "jabber:iq:last"
+#define ASK_REGISTER      "jabber:iq:register"
+#define ASK_VCARD         "vcard-temp"
+#define ASK_CAPS          "http://jabber.org/protocol/caps"
 #define ASK_PUBSUB        "http://jabber.org/protocol/pubsub"
 #define ASK_PUBSUB_OWNER  "http://jabber.org/protocol/pubsub#owner"
 #define ASK_PUBSUB_ERRORS "http://jabber.org/protocol/pubsub#errors"
@@ -31,10 +35,14 @@ struct service {
 	char *stanza_ns;
 	const struct service_ops *ops;
 	struct xml_reader *reader; /* for stored stanzas */
+	int64_t start_ms;
+	char *caps;         /* what our presence says of us, XEP-0115 */
+	struct pace *texts; /* of talk.c; NULL until the first */
 };
 
 struct scan;
 struct page;
+struct pace;
 struct ask_error;
 
 struct ask {
@@ -43,7 +51,7 @@ struct ask {
 	struct jid from;
 	char *self;       /* our address that was asked */
 	char *id;         /* of the iq; NULL for presence */
-	const char *type; /* of the iq; while it is borrowed */
+	const char *type; /* of the iq; while it is borrowed.  NULL: none */
 	char *channel;    /* NULL: the service itself; "": one that cannot be */
 	bool known;       /* the channel is stored; once it was looked up */
 	struct node *node; /* of the channel, or NULL */
@@ -92,6 +100,9 @@ bool ask_is_late(struct ask *ask);
 void ask_result(struct ask *ask, const struct buf *body);
 /* The same, but does not take the ask: more is to come. */
 void ask_reply(const struct ask *ask, const struct buf *body);
+/* A chat message to the asker from the address that was asked.  Does not take
+ * it. */
+void ask_say(const struct ask *ask, const char *text);
 /* A message from the service to a JID; inner is what stands in it.  Does not
  * take the ask. */
 void ask_tell(const struct ask *ask, const char *to, const struct buf *inner);
@@ -107,8 +118,11 @@ void ask_fail(struct ask *ask, enum err err);
 
 /* A line of the log: what the asker, its owner, did to the channel's node. */
 void ask_note(const struct ask *ask, const char *what);
-/* From us to the asker's bare JID; type NULL: available.  Does not take it. */
+/* From us to the asker's bare JID, of a type.  Does not take it. */
 void ask_presence(const struct ask *ask, const char *type);
+/* We are available and say what the channel, which was looked up, is; to his
+ * full JID or all of his clients. */
+void ask_available(const struct ask *ask, bool to_full);
 /* `unsubscribed`: the refusal of a presence subscription. */
 void ask_deny(struct ask *ask);
 
@@ -121,6 +135,9 @@ bool pubsub_node(struct ask *ask, const struct xml *verb);
 /* The words: each takes the ask; element is the iq's child. */
 void disco_info(struct ask *ask, const struct xml *element);
 void disco_items(struct ask *ask, const struct xml *element);
+void activity_request(struct ask *ask, const struct xml *element);
+void vcard_request(struct ask *ask, const struct xml *element);
+void register_request(struct ask *ask, const struct xml *query);
 void pubsub_request(struct ask *ask, const struct xml *element);
 void pubsub_owner(struct ask *ask, const struct xml *element);
 void pubsub_items(struct ask *ask, const struct xml *items);
@@ -141,6 +158,8 @@ void pubsub_last_item(struct ask *ask);
 /* One <item/> as it stands in an answer. */
 void items_write(const struct ask *ask, const struct entry *entry,
     struct buf *out);
+/* The <c/> of our presence; the caller's. */
+char *disco_caps(void);
 void presence_request(struct ask *ask, const char *type);
 
 #endif

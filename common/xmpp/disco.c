@@ -4,6 +4,7 @@
 
 #include "common/base/mem.h"
 #include "common/xmpp/access.h"
+#include "common/xmpp/caps.h"
 #include "common/xmpp/page.h"
 #include "common/xmpp/settings.h"
 
@@ -12,8 +13,8 @@
 
 /* Each has a handler; nothing is here that is not answered. */
 static const char *const disco_features[] = { ASK_DISCO_INFO, ASK_DISCO_ITEMS,
-	ASK_PING, ASK_VERSION, ASK_RSM, "jid\\20escaping", ASK_PUBSUB,
-	ASK_PUBSUB "#access-authorize", ASK_PUBSUB "#access-open",
+	ASK_PING, ASK_VERSION, ASK_LAST, ASK_VCARD, ASK_RSM, "jid\\20escaping",
+	ASK_PUBSUB, ASK_PUBSUB "#access-authorize", ASK_PUBSUB "#access-open",
 	ASK_PUBSUB "#access-presence", ASK_PUBSUB "#access-whitelist",
 	ASK_PUBSUB "#auto-create", ASK_PUBSUB "#config-node",
 	ASK_PUBSUB "#create-and-configure", ASK_PUBSUB "#create-nodes",
@@ -31,7 +32,8 @@ static const char *const disco_features[] = { ASK_DISCO_INFO, ASK_DISCO_ITEMS,
 	ASK_PUBSUB "#subscription-notifications" };
 
 static const char *const disco_leaf_features[] = { ASK_DISCO_INFO,
-	ASK_DISCO_ITEMS, ASK_PING, ASK_VERSION, ASK_PUBSUB };
+	ASK_DISCO_ITEMS, ASK_PING, ASK_VERSION, ASK_LAST, ASK_VCARD,
+	ASK_REGISTER, ASK_CAPS, ASK_PUBSUB };
 
 /* `<query xmlns='…' node='…'`, without its `>`. */
 static void
@@ -82,6 +84,57 @@ disco_leaf_found(struct ask *ask)
 	buf_clear(&out);
 }
 
+static void
+disco_add_caps_node(struct buf *out)
+{
+	buf_adds(out, CAPS_NODE "#");
+	caps_ver("pubsub", "leaf", disco_leaf_features,
+	    ARRAY_LEN(disco_leaf_features), out);
+}
+
+char *
+disco_caps(void)
+{
+	struct buf out;
+
+	buf_init(&out, 0);
+	buf_adds(&out,
+	    "<c xmlns='" ASK_CAPS "' hash='sha-1' node='" CAPS_NODE "' ver='");
+	caps_ver("pubsub", "leaf", disco_leaf_features,
+	    ARRAY_LEN(disco_leaf_features), &out);
+	buf_adds(&out, "'/>");
+	return buf_detach(&out, NULL);
+}
+
+/* What the word in our presence stands for: the same for every channel.  False:
+ * he asks for something else. */
+static bool
+disco_caps_info(struct ask *ask, const struct xml *element)
+{
+	const char *node = xml_attr(element, "node");
+	struct buf own, out;
+	bool is;
+
+	if (node == NULL || !ask_node(ask, NULL) || ask->channel == NULL)
+		return false;
+	buf_init(&own, 0);
+	disco_add_caps_node(&own);
+	is = strcmp(node, own.data) == 0;
+	if (is) {
+		buf_init(&out, 0);
+		buf_addf(&out, "<query xmlns='%s' node='%s'>", ASK_DISCO_INFO,
+		    own.data);
+		disco_add_identity(&out, "leaf", NULL);
+		disco_add_features(&out, disco_leaf_features,
+		    ARRAY_LEN(disco_leaf_features));
+		buf_adds(&out, "</query>");
+		ask_result(ask, &out);
+		buf_clear(&out);
+	}
+	buf_clear(&own);
+	return is;
+}
+
 /* XEP-0060 §5.5 leaves it to us to list a node's items here; a client reads
  * them by `items`. */
 static void
@@ -113,7 +166,7 @@ disco_info(struct ask *ask, const struct xml *element)
 {
 	struct buf out;
 
-	if (!disco_begin(ask, element))
+	if (disco_caps_info(ask, element) || !disco_begin(ask, element))
 		return;
 	if (ask->channel != NULL) {
 		ask_find(ask, disco_leaf_found);

@@ -26,7 +26,7 @@ presence_subscribed_cb(enum err err, const struct subscription *sub,
 		return;
 	}
 	ask_presence(ask, "subscribed");
-	ask_presence(ask, NULL);
+	ask_available(ask, false);
 	if (existed)
 		ask_done(ask);
 	else
@@ -47,32 +47,47 @@ presence_unsubscribed_cb(enum err err, const struct subscription *sub UNUSED,
 	ask_done(ask);
 }
 
+/* §4.3.2.  Neither not knowing nor waiting for an owner is a reason to end what
+ * may be there. */
 static void
-presence_probed_cb(enum err err, const struct subscription *subs UNUSED,
-    size_t count, void *arg)
+presence_probed_cb(enum err err, const struct subscription *subs, size_t count,
+    void *arg)
 {
 	struct ask *ask = arg;
+	size_t i;
 
 	if (ask_is_late(ask))
 		return;
-	/* Not knowing is no reason to end what may be there. */
-	if (err == ERR_OK)
-		ask_presence(ask, count > 0 ? NULL : "unsubscribed");
+	for (i = 0; i < count; i++)
+		if (subs[i].state != SUB_PENDING)
+			break;
+	if (err == ERR_OK && i < count)
+		ask_available(ask, true);
+	else if (err == ERR_OK && count == 0)
+		ask_presence(ask, "unsubscribed");
 	ask_done(ask);
+}
+
+static void
+presence_probe(struct ask *ask)
+{
+	struct jid bare = ask->from;
+
+	jid_to_bare(&bare);
+	ask->service->ops->subscriptions(ask->peer, &bare, ask->channel,
+	    presence_probed_cb, ask);
 }
 
 void
 presence_request(struct ask *ask, const char *type)
 {
-	const struct service_ops *ops = ask->service->ops;
 	struct jid bare = ask->from;
 
 	jid_to_bare(&bare);
 	if (ask->channel == NULL || ask->channel[0] == '\0')
 		ask_deny(ask);
 	else if (strcmp(type, "probe") == 0)
-		ops->subscriptions(ask->peer, &bare, ask->channel,
-		    presence_probed_cb, ask);
+		ask_look(ask, presence_probe);
 	else if (strcmp(type, "unsubscribe") == 0)
 		ask_unsubscribe(ask, &bare, presence_unsubscribed_cb);
 	else {

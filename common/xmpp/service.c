@@ -4,9 +4,11 @@
 
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/xmpp/ask.h"
 #include "common/xmpp/subscribers.h"
+#include "common/xmpp/talk.h"
 
 /* Stored stanzas were held to the limits of their publish. */
 static const struct xml_limits service_limits = { 1 << 24, 1024, 1024,
@@ -46,6 +48,9 @@ static const struct service_word service_words[] = {
 	{ ASK_DISCO_ITEMS, "query", "get", disco_items },
 	{ ASK_PING, "ping", "get", service_ping },
 	{ ASK_VERSION, "query", "get", service_version },
+	{ ASK_LAST, "query", "get", activity_request },
+	{ ASK_VCARD, "vCard", "get", vcard_request },
+	{ ASK_REGISTER, "query", NULL, register_request },
 	{ ASK_PUBSUB, "pubsub", NULL, pubsub_request },
 	{ ASK_PUBSUB_OWNER, "pubsub", NULL, pubsub_owner },
 };
@@ -103,7 +108,8 @@ service_stanza(struct service *service, void *peer, const struct jid *from,
 	}
 	if (strcmp(stanza->name, "message") == 0)
 		return (type == NULL || strcmp(type, "error") != 0) &&
-		    authorize_answer(service, peer, from, to, stanza);
+		    (authorize_answer(service, peer, from, to, stanza) ||
+		        talk_message(service, peer, from, to, stanza));
 	if (strcmp(stanza->name, "presence") != 0 ||
 	    !service_is_presence_word(type))
 		return false;
@@ -132,5 +138,7 @@ service_create(const struct service_opts *opts)
 	service->stanza_ns = xstrdup(opts->stanza_ns);
 	service->ops = opts->ops;
 	service->reader = xml_reader_create(&service_limits);
+	service->start_ms = clock_mono_ms();
+	service->caps = disco_caps();
 	return service;
 }

@@ -140,6 +140,7 @@ assert_same_values(const struct conf *a, const struct conf *b)
 	assert_int_equal(a->bosh.origins.count, b->bosh.origins.count);
 	assert_int_equal(a->control.item_max, b->control.item_max);
 	assert_int_equal(a->control.channels_max, b->control.channels_max);
+	assert_int_equal(a->control.texts_per_jid, b->control.texts_per_jid);
 }
 
 /* With every line that shows a default made to count. */

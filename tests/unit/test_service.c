@@ -146,6 +146,8 @@ static const struct {
 	{ ITEMS, "get", "<query xmlns='" ITEMS "'/>" },
 	{ "urn:xmpp:ping", "get", "<ping xmlns='urn:xmpp:ping'/>" },
 	{ "jabber:iq:version", "get", "<query xmlns='jabber:iq:version'/>" },
+	{ "jabber:iq:last", "get", "<query xmlns='jabber:iq:last'/>" },
+	{ "vcard-temp", "get", "<vCard xmlns='vcard-temp'/>" },
 	{ "http://jabber.org/protocol/rsm", "get",
 	    "<query xmlns='" ITEMS "'><set "
 	    "xmlns='http://jabber.org/protocol/rsm'><max>1</max></set>"
