@@ -420,6 +420,13 @@ stream_account_iq(struct client *client, const struct xml *iq, bool addressed)
 		stream_result(client, iq, "");
 		return true;
 	}
+	/* His own, which nobody keeps, and not the service's. */
+	if (element != NULL &&
+	    (xml_is(element, ASK_VCARD, "vCard") ||
+	        xml_is(element, ASK_LAST, "query"))) {
+		stream_refuse(client, iq, "cancel", "service-unavailable");
+		return true;
+	}
 	if (addressed && get && element != NULL &&
 	    xml_is(element, ASK_DISCO_INFO, "query") &&
 	    xml_attr(element, "node") == NULL)
