@@ -29,15 +29,15 @@ apply_prepare(struct writer *writer)
 	    "UPDATE channel SET node = ?, node_seq = ? WHERE id = ?");
 	writer->sub_find = db_prepare(db,
 	    "SELECT n, since, time, state, reason, position, changed, "
-	    "changed_time FROM sub "
+	    "changed_time, ways FROM sub "
 	    "WHERE channel = ? AND owner = ? AND address = ?");
 	writer->sub_add = db_prepare(db,
 	    "INSERT INTO sub (n, owner, channel, address, since, time, state, "
-	    "reason, position, changed, changed_time) "
-	    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+	    "reason, position, changed, changed_time, ways) "
+	    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 	writer->sub_set = db_prepare(db,
 	    "UPDATE sub SET state = ?, reason = ?, position = ?, "
-	    "changed = ?, changed_time = ? WHERE n = ?");
+	    "changed = ?, changed_time = ?, ways = ? WHERE n = ?");
 	writer->sub_del = db_prepare(db, "DELETE FROM sub WHERE n = ?");
 	writer->pin_set = db_prepare(db,
 	    "INSERT OR REPLACE INTO pin (owner, seq) VALUES (?, ?)");
@@ -201,6 +201,7 @@ apply_sub_find(struct writer *writer, const struct subscription *sub,
 		old->position = (uint64_t)sqlite3_column_int64(stmt, 5);
 		old->changed = (uint64_t)sqlite3_column_int64(stmt, 6);
 		old->changed_ms = sqlite3_column_int64(stmt, 7);
+		old->ways = (unsigned)sqlite3_column_int(stmt, 8);
 		*same = subscription_is_same(old, sub);
 		old->reason = NULL;
 	}
@@ -225,6 +226,7 @@ apply_sub_add(struct writer *writer, struct subscription *sub)
 	sqlite3_bind_int64(stmt, 9, (sqlite3_int64)sub->position);
 	sqlite3_bind_int64(stmt, 10, (sqlite3_int64)sub->changed);
 	sqlite3_bind_int64(stmt, 11, sub->changed_ms);
+	sqlite3_bind_int(stmt, 12, (int)sub->ways);
 	return db_run(stmt);
 }
 
@@ -240,7 +242,8 @@ apply_sub_set(struct writer *writer, struct subscription *sub,
 	sqlite3_bind_int64(stmt, 3, (sqlite3_int64)sub->position);
 	sqlite3_bind_int64(stmt, 4, (sqlite3_int64)sub->changed);
 	sqlite3_bind_int64(stmt, 5, sub->changed_ms);
-	sqlite3_bind_int64(stmt, 6, (sqlite3_int64)sub->n);
+	sqlite3_bind_int(stmt, 6, (int)sub->ways);
+	sqlite3_bind_int64(stmt, 7, (sqlite3_int64)sub->n);
 	return db_run(stmt);
 }
 

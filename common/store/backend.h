@@ -145,9 +145,10 @@ void subscription_keep(struct subscription *sub,
  * there, NULL for none. */
 void subscription_change(struct subscription *sub,
     const struct subscription *old, uint64_t seq, int64_t now_ms);
-/* Of one state, for one reason; whose they are is not looked at. */
-bool subscription_is_same(const struct subscription *a,
-    const struct subscription *b);
+/* Would the put change nothing of the one that is there?  Whose they are is not
+ * looked at. */
+bool subscription_is_same(const struct subscription *old,
+    const struct subscription *put);
 /* Data of an ENTRY_SUB or ENTRY_UNSUB. */
 void subscription_pack(const struct subscription *sub, struct buf *out);
 /* Address is the filter's, or a resource of it when that is a bare JID. */

@@ -294,6 +294,7 @@ reader_subs(struct reader *reader, struct request *request)
 		sub.position = (uint64_t)sqlite3_column_int64(stmt, 8);
 		sub.changed = (uint64_t)sqlite3_column_int64(stmt, 9);
 		sub.changed_ms = sqlite3_column_int64(stmt, 10);
+		sub.ways = (unsigned)sqlite3_column_int(stmt, 11);
 		request_add_sub(request, &sub);
 	}
 	sqlite3_reset(stmt);
@@ -430,7 +431,7 @@ reader_submit(struct reader *reader, struct request *request)
 
 #define READER_SUB                                                        \
 	"SELECT n, owner, channel, address, since, time, state, reason, " \
-	"position, changed, changed_time FROM "                           \
+	"position, changed, changed_time, ways FROM "                     \
 	"sub WHERE n > ?1 AND (?2 IS NULL OR owner = ?2)"
 #define READER_SUB_END " ORDER BY n LIMIT ?3"
 /* The last seq of before its deletion is not the channel's any more. */

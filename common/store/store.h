@@ -157,6 +157,11 @@ enum sub_state {
 	SUB_PENDING = 2 /* an owner is to approve it */
 };
 
+/* What it was made by: it lasts until all of them are taken back. */
+#define SUB_BY_REQUEST  1U
+#define SUB_BY_PRESENCE 2U /* a contact in his roster (RFC 6121 §3) */
+#define SUB_WAYS_EXACT  4U /* in a put: these, and no others any more */
+
 struct subscription {
 	uint64_t n;        /* grows; the order of delivery */
 	uint64_t since;    /* items after this seq belong to it */
@@ -166,6 +171,7 @@ struct subscription {
 	const char *address; /* JID or URL */
 	enum sub_state state;
 	const char *reason; /* why suspended; NULL */
+	unsigned ways;
 	/* Where one that is, or was, suspended stopped: what follows it waits
 	 * for the subscriber's return.  0: never was. */
 	uint64_t position;
@@ -182,8 +188,9 @@ typedef void sub_list_fn(enum err err, const struct subscription *subs,
 /* Adds it, or changes state and reason of the one with the same owner, channel
  * and address.  N, since and time are given by the store: n and since are the
  * seq of the ENTRY_SUB that began it.  Position counts when it becomes
- * suspended by this (0: now) and is kept from then on.  An ENTRY_SUB of the log
- * carries it to every daemon.  The strings are copied. */
+ * suspended by this (0: now) and is kept from then on.  Ways are added to those
+ * that are there; 0 adds none, and is a request where there is none.  An
+ * ENTRY_SUB of the log carries it to every daemon.  The strings are copied. */
 void store_sub_put(struct store *store, struct loop *loop,
     const struct subscription *sub, sub_put_fn *done, void *arg);
 /* ERR_NOTFOUND when there is none. */

@@ -5,7 +5,8 @@
 #include "common/store/backend.h"
 
 /*
- * Packed: n, since and time (8 bytes each, big endian), the state (1), then
+ * Packed: n, since and time (8 bytes each, big endian), the state with the ways
+ * above its lowest four bits (1), then
  * owner, channel, address and reason, each ended by a NUL.  One that has been
  * suspended ends with position, changed and the time of that (8 bytes each).
  */
@@ -40,7 +41,7 @@ subscription_pack(const struct subscription *sub, struct buf *out)
 	subscription_add_u64(out, sub->n);
 	subscription_add_u64(out, sub->since);
 	subscription_add_u64(out, (uint64_t)sub->time_ms);
-	buf_addc(out, (char)sub->state);
+	buf_addc(out, (char)((unsigned)sub->state | sub->ways << 4));
 	buf_add(out, sub->owner, strlen(sub->owner) + 1);
 	buf_add(out, sub->channel, strlen(sub->channel) + 1);
 	buf_add(out, sub->address, strlen(sub->address) + 1);
@@ -52,6 +53,17 @@ subscription_pack(const struct subscription *sub, struct buf *out)
 	subscription_add_u64(out, (uint64_t)sub->changed_ms);
 }
 
+static unsigned
+subscription_ways(const struct subscription *put,
+    const struct subscription *old)
+{
+	unsigned ways = put->ways & (SUB_BY_REQUEST | SUB_BY_PRESENCE);
+
+	if (old != NULL && (put->ways & SUB_WAYS_EXACT) == 0)
+		ways |= old->ways;
+	return ways == 0 ? SUB_BY_REQUEST : ways;
+}
+
 void
 subscription_keep(struct subscription *sub, const struct subscription *old)
 {
@@ -61,6 +73,7 @@ subscription_keep(struct subscription *sub, const struct subscription *old)
 	sub->position = old->position;
 	sub->changed = old->changed;
 	sub->changed_ms = old->changed_ms;
+	sub->ways = old->ways;
 }
 
 void
@@ -69,6 +82,7 @@ subscription_change(struct subscription *sub, const struct subscription *old,
 {
 	uint64_t asked = sub->position != 0 ? sub->position : seq;
 	bool was = old != NULL && old->state == SUB_SUSPENDED;
+	unsigned ways = subscription_ways(sub, old);
 
 	if (old != NULL)
 		subscription_keep(sub, old);
@@ -79,6 +93,7 @@ subscription_change(struct subscription *sub, const struct subscription *old,
 	}
 	if (sub->state == SUB_SUSPENDED && !was)
 		sub->position = asked;
+	sub->ways = ways;
 	sub->changed = seq;
 	sub->changed_ms = now_ms;
 }
@@ -111,9 +126,13 @@ subscription_unpack(const struct entry *entry, struct subscription *sub)
 	sub->n = subscription_u64(at);
 	sub->since = subscription_u64(at + 8);
 	sub->time_ms = (int64_t)subscription_u64(at + 16);
-	if ((unsigned char)at[24] > SUB_PENDING)
+	if ((at[24] & 0xf) > SUB_PENDING || (unsigned char)at[24] >> 4 > 3)
 		return false;
-	sub->state = (enum sub_state)at[24];
+	sub->state = (enum sub_state)(at[24] & 0xf);
+	sub->ways = (unsigned)at[24] >> 4;
+	/* Those of an older store have none. */
+	if (sub->ways == 0)
+		sub->ways = SUB_BY_REQUEST;
 	at += SUBSCRIPTION_HEAD;
 	for (int i = 0; i < 4; i++) {
 		const char *nul = memchr(at, '\0', (size_t)(end - at));
@@ -151,13 +170,15 @@ subscription_clear(struct subscription *sub)
 }
 
 bool
-subscription_is_same(const struct subscription *a, const struct subscription *b)
+subscription_is_same(const struct subscription *old,
+    const struct subscription *put)
 {
-	if (a->state != b->state)
+	if (old->state != put->state ||
+	    old->ways != subscription_ways(put, old))
 		return false;
-	if (a->reason == NULL || b->reason == NULL)
-		return a->reason == b->reason;
-	return strcmp(a->reason, b->reason) == 0;
+	if (old->reason == NULL || put->reason == NULL)
+		return old->reason == put->reason;
+	return strcmp(old->reason, put->reason) == 0;
 }
 
 bool

@@ -227,6 +227,7 @@ struct subbed {
 	enum err err;
 	bool existed;
 	uint64_t n, since, position, changed;
+	unsigned ways;
 };
 
 static inline void
@@ -241,6 +242,7 @@ subbed_cb(enum err err, const struct subscription *sub, bool existed, void *arg)
 	subbed->since = sub->since;
 	subbed->position = sub->position;
 	subbed->changed = sub->changed;
+	subbed->ways = sub->ways;
 }
 
 /* Suspended: position 0 is where the log is. */

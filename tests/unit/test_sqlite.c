@@ -470,6 +470,7 @@ brings_an_older_store_up_to_date(void **state)
 	    "ALTER TABLE sub DROP COLUMN position; "
 	    "ALTER TABLE sub DROP COLUMN changed; "
 	    "ALTER TABLE sub DROP COLUMN changed_time; "
+	    "ALTER TABLE sub DROP COLUMN ways; "
 	    "DROP INDEX channel_node; ALTER TABLE channel DROP COLUMN node; "
 	    "ALTER TABLE channel DROP COLUMN node_seq; "
 	    "PRAGMA user_version = 1");
