@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -14,11 +15,17 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/stat.h"
 
 /* Room that a burst made and that is given back after it. */
 #define LOOP_QUEUE_KEEP 4096
 /* Rounds that loop_free() grants to work which makes more work. */
 #define LOOP_LAST_ROUNDS 100
+
+static struct stat_metric loop_slow = STAT_COUNTER("waft_loop_slow_turns_total",
+    "Turns of a loop of more than 50 ms, in which all else on it waited", NULL);
+static struct stat_metric loop_longest = STAT_GAUGE("waft_loop_turn_max_ms",
+    "Longest turn of a loop since the start", NULL);
 
 struct loop_call {
 	loop_fn *fn;
@@ -270,17 +277,36 @@ loop_begin(struct loop *loop)
 	}
 }
 
+static int64_t
+loop_clock_us(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void
+loop_took(int64_t ms)
+{
+	stat_max(&loop_longest, ms);
+	if (ms > LOOP_SLOW_MS)
+		stat_add(&loop_slow, 1);
+}
+
 void
 loop_turn(struct loop *loop, bool block)
 {
-	int flags = EVLOOP_ONCE;
+	bool waits = block && loop_fall_asleep(loop);
+	clockid_t clock = waits ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
+	int64_t begin_us = loop_clock_us(clock);
 
-	if (!block || !loop_fall_asleep(loop))
-		flags |= EVLOOP_NONBLOCK;
 	loop_begin(loop);
-	event_base_loop(loop->base, flags);
+	event_base_loop(loop->base,
+	    waits ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	loop_run_posts(loop);
 	loop_run_stages(loop);
+	loop_took((loop_clock_us(clock) - begin_us) / 1000);
 }
 
 void

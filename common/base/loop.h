@@ -11,6 +11,11 @@
  * causes gave one connection in a turn go out in one write (FLUSH), and nothing
  * is freed under a caller's feet (REAP).
  *
+ * A turn that takes longer than LOOP_SLOW_MS keeps everything else on its loop
+ * waiting, so it is counted: waft_loop_slow_turns_total, and the longest one,
+ * waft_loop_turn_max_ms.  Where the turn waited for events it is measured by
+ * the CPU it used, for libevent does not say when the waiting ended.
+ *
  * Everything but loop_post() and loop_stop() belongs to the loop's own thread.
  */
 #ifndef WAFT_LOOP_H
@@ -20,6 +25,8 @@
 #include <stdint.h>
 
 #include "common/base/list.h"
+
+#define LOOP_SLOW_MS 50
 
 struct event_base;
 struct loop;

@@ -48,6 +48,18 @@ stat_set(struct stat_metric *metric, int64_t value)
 	atomic_store_explicit(&metric->value, value, memory_order_relaxed);
 }
 
+void
+stat_max(struct stat_metric *metric, int64_t value)
+{
+	int64_t old =
+	    atomic_load_explicit(&metric->value, memory_order_relaxed);
+
+	stat_need(metric);
+	while (value > old &&
+	    !atomic_compare_exchange_weak(&metric->value, &old, value))
+		continue;
+}
+
 int64_t
 stat_get(struct stat_metric *metric)
 {

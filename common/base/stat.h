@@ -66,6 +66,8 @@ void stat_took(struct stat_times *times, int64_t ms);
 
 void stat_add(struct stat_metric *metric, int64_t n);
 void stat_set(struct stat_metric *metric, int64_t value);
+/* Raises it to value. */
+void stat_max(struct stat_metric *metric, int64_t value);
 int64_t stat_get(struct stat_metric *metric);
 /* All registered metrics; metrics of one name stand together under one HELP. */
 void stat_print(struct buf *out);

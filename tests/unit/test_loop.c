@@ -4,8 +4,11 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include <event2/event.h>
+
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/base/stat.h"
 #include "tests/unit/unit.h"
 
 /* What ran, a letter each, in order. */
@@ -350,6 +353,54 @@ now_stands_still_within_a_turn(void **state)
 	assert_true(loop_now_ms(*state) >= until);
 }
 
+/* What /metrics says of turns that took too long. */
+static int
+slow_turns(void)
+{
+	static const char name[] = "\nwaft_loop_slow_turns_total ";
+	struct buf text;
+	const char *line;
+	int turns = 0;
+
+	buf_init(&text, 0);
+	stat_print(&text);
+	line = strstr(text.data, name);
+	if (line != NULL)
+		turns = (int)strtol(line + sizeof(name) - 1, NULL, 10);
+	buf_clear(&text);
+	return turns;
+}
+
+static void
+busy_cb(UNUSED void *arg)
+{
+	int64_t until = clock_mono_ms() + LOOP_SLOW_MS + 10;
+
+	while (clock_mono_ms() < until)
+		continue;
+}
+
+static void
+timer_cb(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
+{
+	loop_stop(arg);
+}
+
+static void
+a_turn_that_takes_long_is_counted_but_waiting_is_not(void **state)
+{
+	struct timeval wait = { 0, (LOOP_SLOW_MS + 10) * 1000 };
+	int before = slow_turns();
+
+	event_base_once(loop_base(*state), -1, EV_TIMEOUT, timer_cb, *state,
+	    &wait);
+	loop_run(*state);
+	assert_int_equal(slow_turns(), before);
+	loop_post(*state, busy_cb, NULL);
+	loop_turn(*state, false);
+	assert_int_equal(slow_turns(), before + 1);
+}
+
 static void
 signal_stop_cb(void *arg)
 {
@@ -398,6 +449,7 @@ main(void)
 		LOOP_TEST(a_sleeping_loop_is_woken_by_each_post),
 		LOOP_TEST(stop_before_run_is_not_lost),
 		LOOP_TEST(now_stands_still_within_a_turn),
+		LOOP_TEST(a_turn_that_takes_long_is_counted_but_waiting_is_not),
 		LOOP_TEST(
 		    signals_arrive_as_calls_and_a_broken_pipe_kills_nobody),
 	};
