@@ -225,7 +225,8 @@ int
 cli_call(struct cli *cli, const char *method, const char *path,
     const struct buf *body, long timeout_ms, json_t **json)
 {
-	struct fetch_request request = { .method = method };
+	struct fetch_request request = { .method = method,
+		.accept = "application/json" };
 	struct buf url, bearer, answer;
 	struct json_error_at at;
 	const char *why = "";

@@ -558,22 +558,13 @@ domain_reload(struct domain *domain, const struct conf *conf)
 bool
 domain_is_current(const struct domain *domain, const struct conf *conf)
 {
-	const struct conf_component *old = domain->conf, *now;
+	const struct conf_component *now;
 	size_t i;
 
 	for (i = 0; i < conf->n_components; i++) {
 		now = &conf->components[i];
-		if (strcmp(now->domain, old->domain) != 0)
-			continue;
-		return strcmp(now->host, old->host) == 0 &&
-		    now->port == old->port &&
-		    strcmp(now->secret, old->secret) == 0 &&
-		    strcmp(now->ping, old->ping) == 0 &&
-		    now->rewind_ms == old->rewind_ms &&
-		    now->reconnect_ms == old->reconnect_ms &&
-		    now->window_bytes == old->window_bytes &&
-		    now->window_stanzas == old->window_stanzas &&
-		    now->bounce == old->bounce;
+		if (strcmp(now->domain, domain->conf->domain) == 0)
+			return conf_component_same(domain->conf, now);
 	}
 	return false;
 }

@@ -10,22 +10,23 @@
 #include "common/channel/item.h"
 #include "common/xmpp/jid.h"
 #include "common/xmpp/service.h"
+#include "component/flood.h"
+#include "component/relay.h"
 
-static struct stat_metric inbound_foreign =
-    STAT_COUNTER("waft_component_ignored_total",
-        "Received stanzas that were ignored, by reason", "reason=\"address\"");
-static struct stat_metric inbound_ignored =
-    STAT_COUNTER("waft_component_ignored_total",
-        "Received stanzas that were ignored, by reason", "reason=\"reply\"");
+#define INBOUND_IGNORED(reason)                              \
+	STAT_COUNTER("waft_component_ignored_total",         \
+	    "Received stanzas that were ignored, by reason", \
+	    "reason=\"" reason "\"")
+static struct stat_metric inbound_foreign = INBOUND_IGNORED("address");
+static struct stat_metric inbound_loops = INBOUND_IGNORED("loop");
+static struct stat_metric inbound_ignored = INBOUND_IGNORED("reply");
 static struct stat_metric inbound_iq_results =
     STAT_COUNTER("waft_component_iq_replies_total",
         "Answers to published iqs, by what they are", "type=\"result\"");
 static struct stat_metric inbound_iq_errors =
     STAT_COUNTER("waft_component_iq_replies_total",
         "Answers to published iqs, by what they are", "type=\"error\"");
-static struct stat_metric inbound_messages =
-    STAT_COUNTER("waft_component_ignored_total",
-        "Received stanzas that were ignored, by reason", "reason=\"message\"");
+static struct stat_metric inbound_messages = INBOUND_IGNORED("message");
 static struct stat_metric inbound_gone =
     STAT_COUNTER("waft_component_bounces_total",
         "Deliveries that came back, by what they mean", "kind=\"gone\"");
@@ -52,6 +53,8 @@ struct inbound {
 	void (*send)(void *arg, const char *text, size_t len);
 	void *arg; /* NULL once closed */
 	struct service *service;
+	struct flood *flood;
+	struct relay *relay; /* NULL: there is no origin */
 	int refs;
 	int bounces;
 };
@@ -62,6 +65,7 @@ inbound_free(void *arg)
 	struct inbound *inbound = arg;
 
 	service_free(inbound->service);
+	flood_free(inbound->flood);
 	free(inbound);
 }
 
@@ -236,6 +240,18 @@ inbound_item_id(void *peer UNUSED, struct buf *id UNUSED)
 {
 }
 
+static bool
+inbound_take(void *peer, const struct jid *from, const struct jid *to,
+    const struct xml *stanza)
+{
+	struct inbound *inbound = peer;
+
+	if (relay_takes(inbound->relay, from, to) == RELAY_NONE)
+		return false;
+	relay_stanza(inbound->relay, from, to, stanza);
+	return true;
+}
+
 static const struct service_ops inbound_ops = {
 	.ref = inbound_ref,
 	.unref = inbound_unref,
@@ -249,6 +265,7 @@ static const struct service_ops inbound_ops = {
 	.is_lasting = inbound_is_lasting,
 	.tell = inbound_tell,
 	.item_id = inbound_item_id,
+	.take = inbound_take,
 };
 
 /* ---- bounces --------------------------------------------------------- */
@@ -367,24 +384,39 @@ inbound_bounce(struct inbound *inbound, const struct jid *from,
 
 /* ---- dispatch -------------------------------------------------------- */
 
+static void
+inbound_refuse(struct inbound *inbound, const struct xml *stanza, enum err err,
+    const char *text)
+{
+	struct buf answer;
+
+	buf_init(&answer, 0);
+	service_error(stanza, xml_attr(stanza, "to"), xml_attr(stanza, "from"),
+	    "", err, text, &answer);
+	inbound_send(inbound, answer.data, answer.len);
+	buf_clear(&answer);
+}
+
 /* What is said to a channel goes nowhere, and whoever said it is told so.
  * Receipts, chat states and the like want no answer. */
 static void
 inbound_message(struct inbound *inbound, const struct xml *stanza)
 {
 	const char *type = xml_attr(stanza, "type");
-	struct buf answer;
 
 	stat_add(&inbound_messages, 1);
-	if ((type != NULL && strcmp(type, "chat") != 0 &&
-	        strcmp(type, "normal") != 0) ||
-	    xml_child(stanza, NULL, "body") == NULL)
-		return;
-	buf_init(&answer, 0);
-	service_error(stanza, xml_attr(stanza, "to"), xml_attr(stanza, "from"),
-	    "", ERR_UNSUPPORTED, "Channels take no messages", &answer);
-	inbound_send(inbound, answer.data, answer.len);
-	buf_clear(&answer);
+	if ((type == NULL || strcmp(type, "chat") == 0 ||
+	        strcmp(type, "normal") == 0) &&
+	    xml_child(stanza, NULL, "body") != NULL)
+		inbound_refuse(inbound, stanza, ERR_UNSUPPORTED,
+		    "Channels take no messages");
+}
+
+static enum flood_verdict
+inbound_flood(struct inbound *inbound, const struct jid *from, bool told)
+{
+	return flood_take(inbound->flood, from->full, jid_bare_len(from), told,
+	    loop_now_ms(inbound->loop));
 }
 
 static bool
@@ -400,11 +432,12 @@ inbound_addresses(const struct inbound *inbound, const struct xml *stanza,
 	    jid_domain_is(to, inbound->component->domain);
 }
 
-/* An answer to an iq: one that was published (DESIGN 8), or one that nobody
- * waits for.  Never a bounce.  False: it is something else. */
+/* An answer to an iq: one that was published (DESIGN 8), one that an origin
+ * asked for, or one that nobody waits for.  Never a bounce.  False: it is
+ * something else. */
 static bool
-inbound_reply(const struct inbound *inbound, const struct xml *stanza,
-    const char *type)
+inbound_reply(struct inbound *inbound, const struct jid *from,
+    const struct jid *to, const struct xml *stanza, const char *type)
 {
 	bool result = type != NULL && strcmp(type, "result") == 0;
 
@@ -413,9 +446,48 @@ inbound_reply(const struct inbound *inbound, const struct xml *stanza,
 		return false;
 	if (item_is_iq_id(store_epoch(inbound->store), xml_attr(stanza, "id")))
 		stat_add(result ? &inbound_iq_results : &inbound_iq_errors, 1);
+	else if (relay_takes(inbound->relay, from, to) == RELAY_ALL &&
+	    inbound_flood(inbound, from, false) == FLOOD_TAKE)
+		relay_stanza(inbound->relay, from, to, stanza);
 	else
 		stat_add(&inbound_ignored, 1);
 	return true;
+}
+
+/* What the service leaves. */
+static void
+inbound_rest(struct inbound *inbound, const struct jid *from,
+    const struct jid *to, const struct xml *stanza)
+{
+	if (inbound_take(inbound, from, to, stanza))
+		return;
+	if (strcmp(stanza->name, "message") == 0)
+		inbound_message(inbound, stanza);
+	else
+		stat_add(&inbound_ignored, 1);
+}
+
+/* Neither a reply nor an error. */
+static void
+inbound_request(struct inbound *inbound, const struct jid *from,
+    const struct jid *to, const struct xml *stanza)
+{
+	/* RFC 6121 §4: presence is not answered with errors. */
+	bool told = strcmp(stanza->name, "presence") != 0;
+
+	switch (inbound_flood(inbound, from, told)) {
+	case FLOOD_TAKE:
+		break;
+	case FLOOD_TELL:
+		inbound_refuse(inbound, stanza, ERR_LIMIT, "Too many stanzas");
+		return;
+	case FLOOD_DROP:
+		return;
+	}
+	if (relay_takes(inbound->relay, from, to) == RELAY_ALL)
+		relay_stanza(inbound->relay, from, to, stanza);
+	else if (!service_stanza(inbound->service, inbound, from, to, stanza))
+		inbound_rest(inbound, from, to, stanza);
 }
 
 void
@@ -431,18 +503,18 @@ inbound_stanza(struct inbound *inbound, const struct xml *stanza)
 		    LOGQ(xml_attr(stanza, "to")));
 		return;
 	}
-	if (inbound_reply(inbound, stanza, type))
-		return;
-	if (type != NULL && strcmp(type, "error") == 0) {
-		inbound_bounce(inbound, &from, &to, stanza);
+	/* Our own, come back: a barrier's echo that is late, or a delivery to
+	 * an address of ours. */
+	if (jid_domain_is(&from, inbound->component->domain)) {
+		stat_add(&inbound_loops, 1);
 		return;
 	}
-	if (service_stanza(inbound->service, inbound, &from, &to, stanza))
+	if (inbound_reply(inbound, &from, &to, stanza, type))
 		return;
-	if (strcmp(stanza->name, "message") == 0)
-		inbound_message(inbound, stanza);
+	if (type != NULL && strcmp(type, "error") == 0)
+		inbound_bounce(inbound, &from, &to, stanza);
 	else
-		stat_add(&inbound_ignored, 1);
+		inbound_request(inbound, &from, &to, stanza);
 }
 
 /* ---- life ------------------------------------------------------------ */
@@ -463,6 +535,20 @@ inbound_check_creators(const struct conf_component *component)
 			    "domain=%s creator=%s reason=\"%s\"",
 			    LOGQ(component->domain), LOGQ(creators->list[i]),
 			    why);
+}
+
+static void
+inbound_make_relay(struct inbound *inbound)
+{
+	struct relay_opts opts = {
+		.worker = inbound->worker,
+		.component = inbound->component,
+		.send = inbound_send,
+		.arg = inbound,
+	};
+
+	if (inbound->component->origin != NULL)
+		inbound->relay = relay_create(&opts);
 }
 
 struct inbound *
@@ -486,7 +572,10 @@ inbound_create(const struct inbound_opts *opts)
 	inbound->send = opts->send;
 	inbound->arg = opts->arg;
 	inbound->service = service_create(&service);
+	inbound->flood = flood_create(opts->component->stanzas_per_jid,
+	    opts->component->jids_max);
 	inbound->refs = 1;
+	inbound_make_relay(inbound);
 	return inbound;
 }
 
@@ -496,6 +585,8 @@ inbound_close(struct inbound *inbound)
 	if (inbound == NULL)
 		return;
 	inbound->arg = NULL;
+	relay_free(inbound->relay);
+	inbound->relay = NULL;
 	inbound_unref(inbound);
 }
 

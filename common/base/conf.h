@@ -41,6 +41,12 @@ enum conf_bounce {
 	BOUNCE_IGNORE
 };
 
+enum conf_relay {
+	RELAY_REST,
+	RELAY_ALL,
+	RELAY_NONE
+};
+
 struct conf_strings {
 	char **list;
 	size_t count;
@@ -71,7 +77,18 @@ struct conf_component {
 	uint64_t window_bytes;   /* unconfirmed on the link; 1M */
 	uint64_t window_stanzas; /* unconfirmed on the link; 1024 */
 	enum conf_bounce bounce;
-	struct conf_strings creators; /* bare JIDs and domains */
+	struct conf_strings creators;        /* bare JIDs and domains */
+	int stanzas_per_jid;                 /* a second; 100 */
+	int jids_max;                        /* counted at once; 100000 */
+	char *origin;                        /* URL of the relay, or NULL */
+	int64_t origin_timeout_ms;           /* 10s */
+	int origin_requests;                 /* under way at once; 8 */
+	uint64_t origin_queue;               /* bytes that wait; 1M */
+	uint64_t origin_answer;              /* bytes of one answer; 256K */
+	int origin_stanzas;                  /* in one answer; 100 */
+	struct conf_strings origin_networks; /* private ones; {} */
+	char *origin_ca;                     /* file, or NULL: the system's */
+	char *origin_token; /* token that signs, or NULL: not signed */
 };
 
 struct conf_bosh {
@@ -157,6 +174,7 @@ struct conf_class {
 	enum conf_access publish; /* by users; none */
 	enum conf_notify notify;
 	bool iq;
+	enum conf_relay relay;
 };
 
 enum conf_token_kind {
@@ -222,6 +240,11 @@ const struct conf_class *conf_class(const struct conf *conf,
     const char *channel);
 const struct conf_token *conf_token(const struct conf *conf, const char *name);
 const struct conf_user *conf_user(const struct conf *conf, const char *name);
+
+/* All options of the two sections have equal values, but for `creators`, which
+ * is read anew. */
+bool conf_component_same(const struct conf_component *a,
+    const struct conf_component *b);
 
 /* The command line that all daemons share: -c FILE, --set a.b=c, --version,
  * --help (usage is printed for it).  Ends the process on --help, --version, a

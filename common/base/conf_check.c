@@ -33,6 +33,53 @@ conf_check_once(struct conf_loader *l, const char *section, size_t n,
 		    "%s and %s: give one of them", option, file_option);
 }
 
+/* Each of an option's values. */
+static void
+conf_check_networks(struct conf_loader *l, const char *section, size_t n,
+    const char *option, const struct conf_strings *texts)
+{
+	struct network network;
+	size_t i;
+
+	for (i = 0; i < texts->count; i++)
+		if (!network_parse(texts->list[i], strlen(texts->list[i]),
+		        &network))
+			conf_fault(l, conf_check_at(l, section, n, option),
+			    "%s: \"%s\" is no address or network (such as "
+			    "127.0.0.1, 10.0.0.0/8)",
+			    option, texts->list[i]);
+}
+
+static void
+conf_check_origin(struct conf_loader *l, size_t n)
+{
+	const struct conf_component *c = &l->conf->components[n];
+	const struct conf_token *token;
+	const char *host = NULL;
+
+	conf_check_networks(l, "component", n, "origin-networks",
+	    &c->origin_networks);
+	if (c->origin != NULL && strncmp(c->origin, "https://", 8) == 0)
+		host = c->origin + 8;
+	else if (c->origin != NULL && strncmp(c->origin, "http://", 7) == 0)
+		host = c->origin + 7;
+	if (c->origin != NULL &&
+	    (host == NULL || *host == '\0' || *host == '/' ||
+	        strpbrk(host, "?#@\"'<> ") != NULL))
+		conf_fault(l, conf_check_at(l, "component", n, "origin"),
+		    "origin: must be https://HOST or http://HOST, with a port "
+		    "or a path before /xmpp/ where there is one");
+	if (c->origin_token == NULL)
+		return;
+	token = conf_token(l->conf, c->origin_token);
+	if (token == NULL || token->kind != TOKEN_JWT || token->alg == NULL ||
+	    strcmp(token->alg, "HS256") != 0)
+		conf_fault(l, conf_check_at(l, "component", n, "origin-token"),
+		    "origin-token: needs a section token \"%s\" { kind = jwt "
+		    "alg = HS256 key = ... }",
+		    c->origin_token);
+}
+
 static void
 conf_check_component(struct conf_loader *l, size_t n)
 {
@@ -65,6 +112,7 @@ conf_check_component(struct conf_loader *l, size_t n)
 		    "encrypted; if its network can be trusted say "
 		    "allow-plain = yes",
 		    c->host);
+	conf_check_origin(l, n);
 	if (l->conf->bosh.domain != NULL &&
 	    strcmp(l->conf->bosh.domain, c->domain) == 0)
 		conf_fault(l, conf_check_at(l, "bosh", 0, "domain"),
@@ -174,8 +222,6 @@ conf_check_bosh(struct conf_loader *l)
 {
 	struct conf_bosh *b = &l->conf->bosh;
 	const struct conf_opened *opened = conf_loader_opened(l, "bosh", 0);
-	struct network network;
-	const char *text;
 	size_t i;
 
 	if (conf_loader_given(l, opened, "assume-secure") == NULL) {
@@ -201,15 +247,8 @@ conf_check_bosh(struct conf_loader *l)
 		conf_fault(l, conf_check_at(l, "bosh", 0, "public-url"),
 		    "public-url: must be https://HOST, with a port or a path "
 		    "before /http-bind where there is one");
-	for (i = 0; i < b->trusted_proxies.count; i++) {
-		text = b->trusted_proxies.list[i];
-		if (!network_parse(text, strlen(text), &network))
-			conf_fault(l,
-			    conf_check_at(l, "bosh", 0, "trusted-proxies"),
-			    "trusted-proxies: \"%s\" is no address or network "
-			    "(such as 127.0.0.1, 10.0.0.0/8)",
-			    text);
-	}
+	conf_check_networks(l, "bosh", 0, "trusted-proxies",
+	    &b->trusted_proxies);
 	conf_check_control(l, "bosh", 0, b->control);
 }
 

@@ -24,6 +24,7 @@ static const char *const conf_notifies[] = { "auto", "raw", "event", NULL };
 static const char *const conf_auths[] = { "none", "token", NULL };
 static const char *const conf_bounces[] = { "suspend", "remove", "ignore",
 	NULL };
+static const char *const conf_relays[] = { "rest", "all", "none", NULL };
 static const char *const conf_mechanisms[] = { "SCRAM-SHA-256", "SCRAM-SHA-1",
 	"PLAIN", "OAUTHBEARER", "ANONYMOUS", NULL };
 static const char *const conf_shutdowns[] = { "keep", "end", NULL };
@@ -143,6 +144,39 @@ const struct conf_option conf_options[] = {
 	COMPONENT_ROW(creators, "creators", CONF_TEXTS, NULL, 0, 0, NULL,
 	    "Users of the XMPP server who may create nodes and own them: "
 	    "bare JIDs, or domains for all who are there"),
+	COMPONENT_ROW(stanzas_per_jid, "stanzas-per-jid", CONF_INT, "100",
+	    1, 1000000, NULL,
+	    "Stanzas of one bare JID in a second, errors not counted; ten "
+	    "times as many in a burst; past it policy-violation once a second"),
+	COMPONENT_ROW(jids_max, "jids-max", CONF_INT, "100000",
+	    1, 10000000, NULL, "JIDs that are counted at once"),
+	COMPONENT_ROW(origin, "origin", CONF_TEXT, NULL, 0, 0, NULL,
+	    "https://... that is sent, as POST .../xmpp/JID, what users send "
+	    "to JID and waft does not answer; the stanzas of its answer are "
+	    "sent on"),
+	COMPONENT_ROW(origin_timeout_ms, "origin-timeout", CONF_MS, "10s",
+	    100, 5 * CONF_MINUTE, NULL, "The origin must have answered within"),
+	COMPONENT_ROW(origin_requests, "origin-requests", CONF_INT, "8",
+	    1, 1000, NULL,
+	    "Requests to the origin at once; one for each user"),
+	COMPONENT_ROW(origin_queue, "origin-queue", CONF_SIZE, "1M",
+	    16 * CONF_K, CONF_G, NULL,
+	    "Stanzas that wait for the origin, in bytes, a quarter of them at "
+	    "most of one user; resource-constraint past it"),
+	COMPONENT_ROW(origin_answer, "origin-answer", CONF_SIZE, "256K",
+	    CONF_K, 16 * CONF_M, NULL, "Of an answer of the origin"),
+	COMPONENT_ROW(origin_stanzas, "origin-stanzas", CONF_INT, "100",
+	    1, 100000, NULL, "Stanzas in one answer of the origin"),
+	COMPONENT_ROW(origin_networks, "origin-networks", CONF_TEXTS, NULL,
+	    0, 0, NULL,
+	    "Private networks (127.0.0.0/8) where the origin may be; any "
+	    "other private address is refused"),
+	COMPONENT_ROW(origin_ca, "origin-ca", CONF_TEXT, NULL, 0, 0, NULL,
+	    "File in PEM: the authority that signed the origin's certificate; "
+	    "default: the system's"),
+	COMPONENT_ROW(origin_token, "origin-token", CONF_TEXT, NULL, 0, 0, NULL,
+	    "Section token (jwt, HS256) whose key signs Grip-Sig in each "
+	    "request to the origin"),
 
 	BOSH_ROW(listen, "listen", CONF_ADDRESSES, "127.0.0.1:7999", 0, 0, NULL,
 	    "Public addresses, without TLS"),
@@ -320,6 +354,10 @@ const struct conf_option conf_options[] = {
 	    "XEP-0060 event (event), or raw where there is one (auto)"),
 	CLASS_ROW(iq, "iq", CONF_BOOL, "no", 0, 0, NULL,
 	    "Allow iq stanzas as items"),
+	CLASS_ROW(relay, "relay", CONF_CHOICE, "rest", 0, 0, conf_relays,
+	    "What the component's origin gets of what users send to the "
+	    "channel's address: the rest, which waft does not answer itself; "
+	    "all of it; none"),
 
 	TOKEN_ROW(kind, "kind", CONF_CHOICE, "static", 0, 0, conf_kinds,
 	    "static (a bearer), basic (NAME and a password), or jwt"),

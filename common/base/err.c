@@ -22,6 +22,9 @@ static const struct err_row {
 	[ERR_BUSY] = { "busy", 503, "resource-constraint", "wait" },
 	[ERR_FULL] = { "full", 503, "resource-constraint", "wait" },
 	[ERR_IO] = { "io", 500, "internal-server-error", "cancel" },
+	[ERR_TIMEOUT] = { "timeout", 504, "remote-server-timeout", "wait" },
+	[ERR_UNAVAILABLE] = { "unavailable", 503, "service-unavailable",
+	    "cancel" },
 };
 
 _Static_assert(ARRAY_LEN(err_table) == ERR_MAX, "a row for each code");

@@ -19,6 +19,8 @@ enum err {
 	ERR_BUSY,        /* try again: lock, queue; 503 resource-constraint */
 	ERR_FULL,        /* no room on the disk; 503 resource-constraint */
 	ERR_IO,          /* the system failed us; 500 internal-server-error */
+	ERR_TIMEOUT,     /* no answer in time; 504 remote-server-timeout */
+	ERR_UNAVAILABLE, /* nobody here does that; 503 service-unavailable */
 	ERR_MAX
 };
 

@@ -1,7 +1,12 @@
 /*
- * One HTTP request of our own, waited for: what the command line tool uses to
- * talk to a control API.  Redirects are not followed, only http and https are
- * spoken.
+ * HTTP requests of our own.  This folder alone knows libcurl, in two ways:
+ *
+ *	fetch_now()	one request, waited for: the command line tool
+ *	agent.h		many at once on an event loop: what daemons use
+ *
+ * Both speak http and https only, verify certificates, follow no redirect
+ * (an answer that points elsewhere is an answer), take no proxy from the
+ * environment and ask for no compression.
  */
 #ifndef WAFT_FETCH_H
 #define WAFT_FETCH_H
@@ -15,10 +20,12 @@ struct fetch_request {
 	const char *method; /* "GET", "POST", … */
 	const char *url;
 	const char *bearer; /* Authorization: Bearer …; NULL: none */
+	const char *accept; /* NULL: anything */
 	const char *body;   /* NULL: none */
 	size_t len;
-	const char *type; /* Content-Type of body; NULL: application/json */
-	long timeout_ms;  /* of the whole exchange */
+	const char *type;           /* Content-Type of body; NULL: JSON */
+	const char *const *headers; /* further lines, ends with NULL; or NULL */
+	long timeout_ms;            /* of the whole exchange */
 };
 
 /*

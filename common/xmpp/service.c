@@ -56,8 +56,10 @@ static const struct service_word service_words[] = {
 };
 
 static void
-service_iq(struct ask *ask, const char *type, const struct xml *stanza)
+service_iq(struct ask *ask, const struct jid *to, const char *type,
+    const struct xml *stanza)
 {
+	const struct service_ops *ops = ask->service->ops;
 	const struct xml *element = xml_first(stanza);
 	const struct service_word *word;
 	size_t i;
@@ -79,7 +81,10 @@ service_iq(struct ask *ask, const char *type, const struct xml *stanza)
 			word->answer(ask, element);
 		return;
 	}
-	ask_error(ask, &service_unavailable);
+	if (ops->take != NULL && ops->take(ask->peer, &ask->from, to, stanza))
+		ask_done(ask);
+	else
+		ask_error(ask, &service_unavailable);
 }
 
 static bool
@@ -103,7 +108,7 @@ service_stanza(struct service *service, void *peer, const struct jid *from,
 			return false;
 		service_iq(ask_create(service, peer, from, to,
 		               xml_attr(stanza, "id")),
-		    type, stanza);
+		    to, type, stanza);
 		return true;
 	}
 	if (strcmp(stanza->name, "message") == 0)

@@ -62,6 +62,10 @@ struct service_ops {
 	 * same request is repeated.  Adds nothing where that cannot be known.
 	 */
 	void (*item_id)(void *peer, struct buf *id);
+	/* An iq that asks for what nothing here knows.  True: the peer took it
+	 * and answers it.  NULL: never. */
+	bool (*take)(void *peer, const struct jid *from, const struct jid *to,
+	    const struct xml *stanza);
 	/* What the domain offers besides, by its own code: features of its
 	 * disco#info, as text.  NULL: nothing. */
 	const char *features;

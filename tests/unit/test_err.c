@@ -15,7 +15,7 @@ TEST(each_code_has_its_own_name)
 TEST(http_sees_the_status_of_the_header)
 {
 	static const int statuses[ERR_MAX] = { 200, 400, 401, 403, 404, 409,
-		410, 413, 429, 501, 503, 503, 500 };
+		410, 413, 429, 501, 503, 503, 500, 504, 503 };
 	int i;
 
 	for (i = 0; i < ERR_MAX; i++)
