@@ -153,7 +153,7 @@ def test_the_gateway_speaks_tls_by_its_example(tmp_path):
 def test_each_example_is_in_a_test_and_in_the_readme():
     names = {path.name for path in EXAMPLES.iterdir()}
     assert names == {"prosody-waft.cfg.lua", "ejabberd-waft.yml", "waft.conf",
-                     "waft-tls.conf"}
+                     "waft-tls.conf", "bot.py"}
     readme = (ROOT / "README.md").read_text()
     for name in names:
         assert f"(docs/examples/{name})" in readme
