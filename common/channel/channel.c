@@ -45,9 +45,9 @@ struct reading {
  * of them have not been offered to the live subs yet.
  *
  * Callbacks may clear, add and resume any sub.  Current and next are what the
- * pump stands on and where it goes from there; sub_clear() moves them on.  What
- * is added goes to due, which one pump looks at only as far as it was long when
- * it began.
+ * pump stands on and where it goes from there; who leaves the list moves them
+ * on.  What is added goes to due, which one pump looks at only as far as it was
+ * long when it began.
  */
 struct channel {
 	UT_hash_handle hh;
@@ -67,6 +67,7 @@ struct channel {
 	unsigned size; /* a power of two */
 	unsigned fresh;
 	bool grew;
+	bool pumping; /* next is the first sub that is still to be offered it */
 	uint64_t floor;
 	uint64_t deleted; /* seq of the last ENTRY_DELETE seen */
 	struct deferred pump;
@@ -181,6 +182,8 @@ sub_move(struct sub *sub, enum phase phase)
 {
 	struct channel *channel = sub->channel;
 
+	if (channel->next == sub)
+		channel->next = TAILQ_NEXT(sub, entry);
 	if (sub->phase != PHASE_NONE)
 		TAILQ_REMOVE(channel_list(channel, sub->phase), sub, entry);
 	channel->n_due += (phase == PHASE_DUE) - (sub->phase == PHASE_DUE);
@@ -372,18 +375,29 @@ sub_place(struct channel *channel, struct sub *sub)
 
 /* ---- the pump -------------------------------------------------------- */
 
+/* As many of the live subs as a turn takes, and the others in the next ones. */
 static void
 channel_pump_live(struct channel *channel)
 {
 	struct sub *sub;
+	int n = worker_pump_max(channel->worker);
 
-	for (sub = TAILQ_FIRST(&channel->live); sub != NULL;
-	     sub = channel->next) {
+	if (!channel->pumping) {
+		channel->pumping = true;
+		worker_pumps(channel->worker, 1);
+		channel->next = TAILQ_FIRST(&channel->live);
+	}
+	while ((sub = channel->next) != NULL && n-- > 0) {
 		channel->next = TAILQ_NEXT(sub, entry);
 		sub_advance(channel, sub, channel->count - channel->fresh);
 	}
+	if (channel->next != NULL) {
+		loop_defer(worker_loop(channel->worker), &channel->pump);
+		return;
+	}
 	channel->fresh = 0;
-	channel->grew = false;
+	channel->grew = channel->pumping = false;
+	worker_pumps(channel->worker, -1);
 }
 
 static void
@@ -406,7 +420,7 @@ channel_pump(void *arg)
 	if (channel->grew)
 		channel_pump_live(channel);
 	channel_pump_due(channel);
-	if (channel->n_behind == 0)
+	if (channel->n_behind == 0 && !channel->pumping)
 		channel_drop_all(channel);
 }
 
@@ -456,6 +470,8 @@ channel_free(struct channel *channel)
 {
 	assert(channel->n_subs == 0);
 	HASH_DEL(*worker_channels(channel->worker), channel);
+	if (channel->pumping)
+		worker_pumps(channel->worker, -1);
 	loop_defer_cancel(worker_loop(channel->worker), &channel->pump);
 	loop_defer_cancel(worker_loop(channel->worker), &channel->idle);
 	if (channel->retry != NULL)
@@ -503,8 +519,6 @@ sub_clear(struct sub *sub)
 		return;
 	if (channel->current == sub)
 		channel->current = NULL;
-	if (channel->next == sub)
-		channel->next = TAILQ_NEXT(sub, entry);
 	if (sub->reading != NULL)
 		sub->reading->sub = NULL;
 	sub_move(sub, PHASE_NONE);

@@ -40,6 +40,8 @@ struct worker {
 	uint64_t position;
 	uint64_t upto; /* position once the batch is done */
 	size_t held;
+	int pumping; /* channels that are not done with what was taken */
+	int pump_max;
 	struct deferred take;
 	struct deferred again;
 	struct event *retry;
@@ -75,6 +77,7 @@ worker_create(const struct conf *conf, struct store *store)
 
 	worker->conf = conf;
 	worker->store = store;
+	worker->pump_max = WORKER_PUMP_MAX;
 	worker->loop = loop_create();
 	loop_defer_init(&worker->take, LOOP_DELIVER, worker_take, worker);
 	/* From the last stage to an earlier one: that is the next turn. */
@@ -168,6 +171,26 @@ bool
 worker_holds_too_much(const struct worker *worker)
 {
 	return worker->held > worker->conf->store.tail_size;
+}
+
+void
+worker_set_pump_max(struct worker *worker, int subs)
+{
+	worker->pump_max = subs;
+}
+
+int
+worker_pump_max(const struct worker *worker)
+{
+	return worker->pump_max;
+}
+
+void
+worker_pumps(struct worker *worker, int n)
+{
+	worker->pumping += n;
+	if (worker->pumping == 0)
+		worker_grew(worker);
 }
 
 void
@@ -268,7 +291,8 @@ worker_take(void *arg)
 	struct worker *worker = arg;
 	int work = 0;
 
-	if (worker->follower == NULL || worker->paused || worker->scanning)
+	if (worker->follower == NULL || worker->paused || worker->scanning ||
+	    worker->pumping > 0)
 		return;
 	if (worker->next == worker->count && !worker_refill(worker))
 		return;

@@ -17,6 +17,10 @@
 #include "common/base/loop.h"
 #include "common/store/store.h"
 
+/* What so many subs touch stays in the processor's cache until it is written,
+ * and until they answer. */
+#define WORKER_PUMP_MAX 64
+
 struct worker;
 struct channel;
 
@@ -38,6 +42,9 @@ void worker_follow(struct worker *worker, uint64_t after, worker_entry_fn *hook,
     void *arg);
 /* Every entry up to it has been taken. */
 uint64_t worker_position(const struct worker *worker);
+/* As many subs of a channel are offered its new entries in one turn, instead of
+ * WORKER_PUMP_MAX. */
+void worker_set_pump_max(struct worker *worker, int subs);
 /* Reading the log is suspended while paused, for a transport that is full. */
 void worker_pause(struct worker *worker, bool paused);
 
@@ -58,5 +65,9 @@ bool worker_is_following(const struct worker *worker);
 void worker_hold(struct worker *worker, size_t bytes);
 void worker_release(struct worker *worker, size_t bytes);
 bool worker_holds_too_much(const struct worker *worker);
+/* A channel begins (1) or is done with (-1) offering entries to its subs. While
+ * one is at it no further entries are taken. */
+void worker_pumps(struct worker *worker, int n);
+int worker_pump_max(const struct worker *worker);
 
 #endif

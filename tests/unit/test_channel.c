@@ -23,6 +23,38 @@ TEST(delivers_at_the_end_of_the_turn_and_only_its_channel)
 	world_close(&world);
 }
 
+/* And each gets all there is at once: what is new waits for the last of them.
+ */
+TEST(offers_to_as_many_in_a_turn_as_the_worker_says)
+{
+	struct world world;
+	int i, got;
+
+	world_open(&world);
+	worker_set_pump_max(world.worker, 5);
+	worker_follow(world.worker, 0, NULL, NULL);
+	for (i = 0; i < N_SUBS; i++)
+		world_listen(&world, i, 0, SUB_FROM_NOW);
+	world_turn(&world, 2);
+	world_publish(&world, 0);
+	world_publish(&world, 0);
+	for (got = 0; got == 0; got = world.listeners[4].got)
+		world_turn(&world, 1);
+	assert_int_equal(world.listeners[4].got, 2);
+	assert_int_equal(world.listeners[5].got, 0);
+	world_publish(&world, 0);
+	world_turn(&world, 1);
+	assert_int_equal(world.listeners[9].got, 2);
+	assert_int_equal(world.listeners[10].got, 0);
+	sub_clear(&world.listeners[10].sub);
+	world_turn(&world, 1);
+	assert_int_equal(world.listeners[11].got, 2);
+	world_turn(&world, 6);
+	for (i = 0; i < N_SUBS; i++)
+		assert_int_equal(world.listeners[i].got, i == 10 ? 0 : 3);
+	world_close(&world);
+}
+
 TEST(begins_behind_the_position_it_was_given)
 {
 	struct world world;
@@ -248,6 +280,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    delivers_at_the_end_of_the_turn_and_only_its_channel),
+		cmocka_unit_test(
+		    offers_to_as_many_in_a_turn_as_the_worker_says),
 		cmocka_unit_test(begins_behind_the_position_it_was_given),
 		cmocka_unit_test(gives_the_same_item_again_after_a_full_sink),
 		cmocka_unit_test(reads_the_store_when_more_is_due_than_is_held),

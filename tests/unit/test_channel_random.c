@@ -80,6 +80,8 @@ world_run(unsigned seed, bool trims)
 	 * what they hold. */
 	world_open_with(&world, seed % 3 == 0 ? 1 << 20 : 1500);
 	world.random = seed;
+	if (seed % 4 != 0)
+		worker_set_pump_max(world.worker, (int)(seed % 4));
 	world.trims = trims;
 	if (trims)
 		world.conf->classes[0].history_items = 4;
