@@ -15,6 +15,9 @@
 
 /* Requests that wait for the reading of old sessions. */
 #define KEEP_PARKED_MAX 20000
+/* Records rewritten at once for no more than the room they take: after many
+ * logins they would cost as much again as these. */
+#define KEEP_TIDY 8
 /* Hex digits of a sid's prefix, a slash, the hash. */
 #define KEEP_KEY_SIZE (sizeof(KEEP_RECORDS) + 3 + 2 * KEEP_HASH)
 
@@ -49,6 +52,7 @@ struct keep {
 	bool armed;
 	bool staying;
 	bool loading;
+	int tidy;   /* records that the next pages may still make smaller */
 	int flying; /* pages being written */
 	int refs;   /* the gateway's, and one of each write */
 	state_fn *written;
@@ -215,6 +219,7 @@ keep_take_place(struct keep *keep, struct client *client,
 		at++;
 	page->clients[at] = client;
 	page->used++;
+	page->places[at] = (struct record_place){ 0 };
 	memcpy(page->places[at].hash, hash, RECORD_HASH);
 	client->place = keep->roomy * KEEP_PAGE + at + 1;
 }
@@ -370,19 +375,30 @@ keep_page_stored(enum err err, void *arg)
 	keep_unref(keep);
 }
 
-/* Its place, and its record where that is to follow: keys move with each
- * request, and what has arrived need not be kept. */
+/* Keys move with each request.  What has arrived is only room on the disk: the
+ * place says that it has, and the records follow one by one. */
 static bool
-keep_refresh(struct client *client, struct record_place *place)
+keep_must_follow(struct keep *keep, const struct client *client,
+    const struct record_place *place)
+{
+	if (client->storing > 0)
+		return false;
+	return client->keys.used ||
+	    (client->texts_kept && place->settled && keep->tidy-- > 0);
+}
+
+/* Its place, and its record where that is to follow. */
+static bool
+keep_refresh(struct keep *keep, struct client *client,
+    struct record_place *place)
 {
 	/* What they said is not in the record yet. */
 	if (client->changed || client->unsaved)
 		return false;
 	place->rid = revive_rid(client);
 	place->upto = revive_upto(client);
-	if (client->storing == 0 &&
-	    (client->keys.used ||
-	        (client->texts_kept && !revive_has_texts(client))))
+	place->settled = !client->texts_kept || !revive_has_texts(client);
+	if (keep_must_follow(keep, client, place))
 		keep_put(client);
 	return true;
 }
@@ -402,7 +418,7 @@ keep_write_page(struct keep *keep, unsigned number)
 		if (page->clients[i] == NULL)
 			continue;
 		if ((moved & UINT64_C(1) << i) != 0 &&
-		    !keep_refresh(page->clients[i], &page->places[i]))
+		    !keep_refresh(keep, page->clients[i], &page->places[i]))
 			page->moved |= UINT64_C(1) << i;
 		record_add_place(&value, &page->places[i]);
 	}
@@ -420,6 +436,7 @@ keep_write_page(struct keep *keep, unsigned number)
 static void
 keep_write_moved(struct keep *keep)
 {
+	keep->tidy = KEEP_TIDY;
 	for (unsigned i = 0; i < keep->n_pages; i++)
 		if (keep->pages[i]->moved != 0)
 			keep_write_page(keep, i);

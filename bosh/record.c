@@ -216,11 +216,15 @@ record_read(const void *data, size_t len, struct record *record)
 
 /* ---- pages ----------------------------------------------------------- */
 
+/* Beside a rid, which ends before. */
+#define RECORD_SETTLED (UINT64_C(1) << 54)
+
 void
 record_add_place(struct buf *page, const struct record_place *place)
 {
 	buf_add(page, place->hash, RECORD_HASH);
-	record_put_number(page, place->rid);
+	record_put_number(page,
+	    place->rid | (place->settled ? RECORD_SETTLED : 0));
 	record_put_number(page, place->upto);
 }
 
@@ -232,6 +236,10 @@ record_next_place(struct slice *page, struct record_place *place)
 	memcpy(place->hash, page->p, RECORD_HASH);
 	page->p += RECORD_HASH;
 	page->len -= RECORD_HASH;
-	return record_take_number(page, &place->rid) &&
-	    record_take_number(page, &place->upto);
+	if (!record_take_number(page, &place->rid) ||
+	    !record_take_number(page, &place->upto))
+		return false;
+	place->settled = (place->rid & RECORD_SETTLED) != 0;
+	place->rid &= ~RECORD_SETTLED;
+	return true;
 }

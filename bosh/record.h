@@ -91,8 +91,9 @@ bool record_next_text(struct slice *list, struct record_text *text);
 
 struct record_place {
 	unsigned char hash[RECORD_HASH]; /* the first bytes of the sid's */
-	uint64_t rid;
+	uint64_t rid;                    /* at most BODY_RID_MAX */
 	uint64_t upto;
+	bool settled; /* stanzas and answers of the record have arrived */
 };
 
 void record_add_place(struct buf *page, const struct record_place *place);

@@ -157,6 +157,9 @@ restore_client(struct restore *restore, const struct state_row *row,
 	if (found != NULL && found->place.rid > record.rid) {
 		record.rid = found->place.rid;
 		record.upto = found->place.upto;
+		if (found->place.settled)
+			record.answers = record.texts =
+			    (struct slice){ NULL, 0 };
 	}
 	client = revive_client(gateway, &record, hash, why);
 	if (client == NULL)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "bosh/body.h"
 #include "tests/unit/unit.h"
 
 #define SLICE(text) ((struct slice){ (text), sizeof(text) - 1 })
@@ -155,21 +156,24 @@ TEST(garbage_is_no_record_and_harms_nothing)
 
 TEST(a_page_gives_its_places_in_order)
 {
-	struct record_place in = { "abcdefg", 5, 6 }, out;
+	struct record_place in = { "abcdefg", 5, 6, false }, out;
 	struct slice page;
 	struct buf text;
 
 	buf_init(&text, 0);
 	record_add_place(&text, &in);
-	in.rid = UINT64_MAX;
+	in.rid = BODY_RID_MAX;
+	in.settled = true;
 	record_add_place(&text, &in);
 	page = (struct slice){ text.data, text.len };
 	assert_true(record_next_place(&page, &out));
 	assert_int_equal(out.rid, 5);
 	assert_int_equal(out.upto, 6);
+	assert_false(out.settled);
 	assert_memory_equal(out.hash, in.hash, RECORD_HASH);
 	assert_true(record_next_place(&page, &out));
-	assert_true(out.rid == UINT64_MAX);
+	assert_true(out.rid == BODY_RID_MAX);
+	assert_true(out.settled);
 	assert_false(record_next_place(&page, &out));
 	page = (struct slice){ text.data, 9 };
 	assert_false(record_next_place(&page, &out));

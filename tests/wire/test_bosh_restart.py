@@ -267,6 +267,25 @@ def test_N7_an_answer_to_an_iq_waits_through_the_kill():
         hear(session, "'p1'", session.receive())
 
 
+def test_N7_what_has_arrived_does_not_come_again_after_many_logins():
+    """More than the records that are made smaller at once."""
+    with gateway() as running:
+        sessions = [log_in(running) for _ in range(40)]
+        for text in ("one", "two", "three"):
+            running.publish("c", message(text))
+            assert all(each.texts() == [text] for each in sessions)
+        settled(running)
+        kill(running)
+        running.start()
+        running.publish("c", message("after"))
+        for each in sessions:
+            reconnect(each)
+            heard = ""
+            while "after" not in heard:
+                heard += each.call().body
+            assert "<jid>" not in heard and "'s1'" not in heard
+
+
 def test_N7_polling_sessions_go_on():
     with gateway("polling = 0s") as running:
         session = log_in(running, hold=0, wait=0)
