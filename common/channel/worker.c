@@ -45,10 +45,13 @@ struct worker {
 	struct deferred take;
 	struct deferred again;
 	struct event *retry;
+	struct worker *beside; /* the next one of those on the same loop */
+	bool is_beside;
 	pthread_t thread;
 	bool running;
 	bool paused;
 	bool scanning;
+	bool stale; /* what is being scanned is not wanted any more */
 	int next;
 	int count;
 	struct entry *batch[WORKER_BATCH];
@@ -70,15 +73,15 @@ worker_retry_cb(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	worker_grew(arg);
 }
 
-struct worker *
-worker_create(const struct conf *conf, struct store *store)
+static struct worker *
+worker_make(const struct conf *conf, struct store *store, struct loop *loop)
 {
 	struct worker *worker = xcalloc(1, sizeof *worker);
 
 	worker->conf = conf;
 	worker->store = store;
 	worker->pump_max = WORKER_PUMP_MAX;
-	worker->loop = loop_create();
+	worker->loop = loop;
 	loop_defer_init(&worker->take, LOOP_DELIVER, worker_take, worker);
 	/* From the last stage to an earlier one: that is the next turn. */
 	loop_defer_init(&worker->again, LOOP_REAP, worker_grew, worker);
@@ -89,19 +92,37 @@ worker_create(const struct conf *conf, struct store *store)
 	return worker;
 }
 
-void
-worker_free(struct worker *worker)
+struct worker *
+worker_create(const struct conf *conf, struct store *store)
 {
-	struct channel *channel, *next;
-	int i;
+	return worker_make(conf, store, loop_create());
+}
 
-	if (worker == NULL)
-		return;
-	/* What was posted or put off at the very end may still clear subs. */
-	for (i = 0; i < WORKER_LAST_TURNS; i++)
-		loop_turn(worker->loop, false);
+struct worker *
+worker_create_beside(struct worker *worker)
+{
+	struct worker *beside =
+	    worker_make(worker->conf, worker->store, worker->loop);
+
+	beside->is_beside = true;
+	beside->beside = worker->beside;
+	worker->beside = beside;
+	return beside;
+}
+
+static void
+worker_drop_batch(struct worker *worker)
+{
 	while (worker->next < worker->count)
 		entry_unref(worker->batch[worker->next++]);
+}
+
+static void
+worker_clear(struct worker *worker)
+{
+	struct channel *channel, *next;
+
+	worker_drop_batch(worker);
 	for (channel = worker->channels; channel != NULL; channel = next) {
 		next = channel_next(channel);
 		channel_free(channel);
@@ -109,8 +130,27 @@ worker_free(struct worker *worker)
 	loop_defer_cancel(worker->loop, &worker->take);
 	loop_defer_cancel(worker->loop, &worker->again);
 	event_free(worker->retry);
-	loop_free(worker->loop);
+	if (!worker->is_beside)
+		loop_free(worker->loop);
 	free(worker);
+}
+
+void
+worker_free(struct worker *worker)
+{
+	struct worker *beside;
+	int i;
+
+	if (worker == NULL)
+		return;
+	/* What was posted or put off at the very end may still clear subs. */
+	for (i = 0; i < WORKER_LAST_TURNS; i++)
+		loop_turn(worker->loop, false);
+	while ((beside = worker->beside) != NULL) {
+		worker->beside = beside->beside;
+		worker_clear(beside);
+	}
+	worker_clear(worker);
 }
 
 struct loop *
@@ -134,7 +174,8 @@ worker_conf(struct worker *worker)
 void
 worker_reload(struct worker *worker, const struct conf *conf)
 {
-	worker->conf = conf;
+	for (; worker != NULL; worker = worker->beside)
+		worker->conf = conf;
 }
 
 uint64_t
@@ -211,6 +252,18 @@ worker_follow(struct worker *worker, uint64_t after, worker_entry_fn *hook,
 }
 
 void
+worker_unfollow(struct worker *worker)
+{
+	if (worker->follower != NULL)
+		store_unfollow(worker->follower);
+	worker->follower = NULL;
+	worker->paused = false;
+	worker->stale = worker->scanning;
+	worker_drop_batch(worker);
+	event_del(worker->retry);
+}
+
+void
 worker_pause(struct worker *worker, bool paused)
 {
 	if (worker->paused && !paused)
@@ -244,11 +297,16 @@ worker_scanned(const struct read_result *result, void *arg)
 {
 	struct worker *worker = arg;
 	struct timeval wait = { WORKER_RETRY_SECS, 0 };
+	bool stale = worker->stale;
 	size_t i;
 
-	worker->scanning = false;
+	worker->scanning = worker->stale = false;
 	if (worker->follower == NULL)
 		return;
+	if (stale) {
+		worker_grew(worker);
+		return;
+	}
 	if (result->err != ERR_OK) {
 		stat_add(&worker_failures, 1);
 		log_warn("worker.scan", "err=%s", err_name(result->err));
@@ -329,7 +387,9 @@ worker_stop(struct worker *worker)
 	if (worker->running)
 		pthread_join(worker->thread, NULL);
 	worker->running = false;
-	if (worker->follower != NULL)
-		store_unfollow(worker->follower);
-	worker->follower = NULL;
+	for (; worker != NULL; worker = worker->beside) {
+		if (worker->follower != NULL)
+			store_unfollow(worker->follower);
+		worker->follower = NULL;
+	}
 }

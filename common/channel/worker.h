@@ -29,6 +29,10 @@ typedef void worker_entry_fn(struct entry *entry, void *arg);
 
 /* Has a loop of its own; runs nothing yet. */
 struct worker *worker_create(const struct conf *conf, struct store *store);
+/* One more on the same loop, with a position, a pause and channels of its own:
+ * what holds it up holds up nobody else.  The worker's: stopped, reloaded and
+ * freed with it. */
+struct worker *worker_create_beside(struct worker *worker);
 /* The loop must have stopped and all subs be cleared. */
 void worker_free(struct worker *worker);
 
@@ -37,9 +41,12 @@ struct store *worker_store(struct worker *worker);
 const struct conf *worker_conf(struct worker *worker);
 
 /* Starts following the log behind `after` (store_newest() for "from now on").
- * Hook may be NULL.  Once, before or after the loop runs. */
+ * Hook may be NULL.  Before or after the loop runs; only once before
+ * worker_unfollow(). */
 void worker_follow(struct worker *worker, uint64_t after, worker_entry_fn *hook,
     void *arg);
+/* All its subs are cleared; the hook is not called any more. */
+void worker_unfollow(struct worker *worker);
 /* Every entry up to it has been taken. */
 uint64_t worker_position(const struct worker *worker);
 /* As many subs of a channel are offered its new entries in one turn, instead of

@@ -240,6 +240,52 @@ TEST(stopping_with_reads_under_way_leaves_nothing)
 	assert_int_equal(seen.delivered, 0);
 }
 
+TEST(workers_beside_each_other_pause_alone)
+{
+	struct world *world = *state;
+	struct seen first = { .pause_at = 3 }, second = { 0 };
+
+	first.worker = worker_create(world->conf, world->store);
+	second.worker = worker_create_beside(first.worker);
+	assert_ptr_equal(worker_loop(second.worker), worker_loop(first.worker));
+	worker_follow(first.worker, 0, seen_cb, &first);
+	worker_follow(second.worker, 4, seen_cb, &second);
+	world_publish(world, 10);
+	worker_turns(first.worker, 5);
+	assert_int_equal(first.count, 3);
+	assert_int_equal(second.count, 6);
+	/* The one that waited reads the log where memory has it no more. */
+	world_publish(world, 2000);
+	worker_turns(first.worker, 30);
+	assert_int_equal(second.count, 2006);
+	worker_pause(first.worker, false);
+	worker_turns(first.worker, 30);
+	assert_int_equal(first.count, 2010);
+	assert_true(first.in_order && second.in_order);
+	worker_end(first.worker, &first);
+}
+
+TEST(follows_again_from_elsewhere_whatever_was_being_read)
+{
+	struct world *world = *state;
+	struct seen seen = { 0 }, again = { 0 };
+	struct worker *worker = worker_create(world->conf, world->store);
+
+	seen.worker = again.worker = worker;
+	world_publish(world, 2000);
+	worker_follow(worker, 0, seen_cb, &seen);
+	worker_turns(worker, 1);
+	worker_unfollow(worker);
+	worker_follow(worker, 1500, seen_cb, &again);
+	worker_turns(worker, 30);
+	assert_int_equal(again.count, 500);
+	assert_true(again.in_order);
+	assert_int_equal(seen.count, 0);
+	worker_unfollow(worker);
+	worker_unfollow(worker);
+	worker_end(worker, &again);
+}
+
 #define WITH_WORLD(rule) \
 	cmocka_unit_test_setup_teardown(rule, world_setup, world_teardown)
 
@@ -254,6 +300,9 @@ main(void)
 		    a_sub_made_by_the_hook_gets_the_entry_it_was_made_for),
 		WITH_WORLD(follows_on_threads_of_their_own),
 		WITH_WORLD(stopping_with_reads_under_way_leaves_nothing),
+		WITH_WORLD(workers_beside_each_other_pause_alone),
+		WITH_WORLD(
+		    follows_again_from_elsewhere_whatever_was_being_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
