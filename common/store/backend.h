@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "common/base/list.h"
+#include "common/store/lease.h"
 #include "common/store/store.h"
 #include "common/store/tail.h"
 
@@ -27,7 +28,8 @@ enum request_kind {
 	REQUEST_SUBS,
 	REQUEST_STATE_PUT,
 	REQUEST_STATE_DEL,
-	REQUEST_STATE_LIST
+	REQUEST_STATE_LIST,
+	REQUEST_LEASE
 };
 
 /* Changes of subscriptions and of channels stay in the log so long, for whoever
@@ -82,10 +84,21 @@ struct state_request {
 	char *key; /* of a list: the prefix */
 	void *value;
 	size_t len;
+	char *lease; /* what it is put under; NULL: nothing */
+	uint64_t generation;
 	state_fn *done;
 	struct state_row *rows; /* keys and values are the request's */
 	size_t count;
 	state_list_fn *list_done;
+};
+
+struct lease_request {
+	enum lease_verb verb;
+	char *name;
+	char as[LEASE_HOLDER_MAX];
+	uint64_t generation;
+	char holder[LEASE_HOLDER_MAX];
+	lease_fn *done;
 };
 
 struct request {
@@ -102,6 +115,7 @@ struct request {
 		struct sub_request sub;
 		struct subs_request subs;
 		struct state_request state;
+		struct lease_request lease;
 	} u;
 };
 STAILQ_HEAD(requests, request);
@@ -134,6 +148,11 @@ struct answers {
 void answers_add(struct answers *answers, struct request *request);
 void answers_post(struct answers *answers);
 void answers_clear(struct answers *answers);
+
+/* Does to the row what the request says, and gives it the answer; true when the
+ * row is to be written. */
+bool request_lease(struct request *request, struct lease_row *row,
+    int64_t now_ms);
 
 void subscription_copy(struct subscription *to,
     const struct subscription *from);

@@ -5,11 +5,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/store/sqlite.h"
@@ -17,6 +19,9 @@
 static const char *const keeper_schema[] = {
 	"CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL) "
 	"WITHOUT ROWID;",
+	/* Until: monotonic clock of the machine; holder "": nobody. */
+	"CREATE TABLE lease (name TEXT PRIMARY KEY, holder TEXT NOT NULL, "
+	"generation INTEGER NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;",
 };
 
 struct keeper {
@@ -26,11 +31,76 @@ struct keeper {
 	bool started;
 	struct answers answers;
 	sqlite3_stmt *begin, *commit, *rollback, *put, *del, *list;
+	sqlite3_stmt *lease_get, *lease_put;
 };
 
+/* ---- leases ---------------------------------------------------------- */
+
 static int
-keeper_put(struct keeper *keeper, const struct state_request *state)
+keeper_read_lease(struct keeper *keeper, const char *name,
+    struct lease_row *row)
 {
+	sqlite3_stmt *stmt = keeper->lease_get;
+	int code;
+
+	memset(row, 0, sizeof(*row));
+	db_bind_text(stmt, 1, name);
+	code = sqlite3_step(stmt);
+	if (code == SQLITE_ROW) {
+		snprintf(row->holder, sizeof(row->holder), "%s",
+		    db_text(stmt, 0));
+		row->generation = (uint64_t)sqlite3_column_int64(stmt, 1);
+		row->until_ms = sqlite3_column_int64(stmt, 2);
+	}
+	sqlite3_reset(stmt);
+	return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+static int
+keeper_lease(struct keeper *keeper, struct request *request)
+{
+	sqlite3_stmt *stmt = keeper->lease_put;
+	struct lease_row row;
+	int code = keeper_read_lease(keeper, request->u.lease.name, &row);
+
+	if (code != SQLITE_OK || !request_lease(request, &row, clock_mono_ms()))
+		return code;
+	db_bind_text(stmt, 1, request->u.lease.name);
+	db_bind_text(stmt, 2, row.holder);
+	sqlite3_bind_int64(stmt, 3, (sqlite3_int64)row.generation);
+	sqlite3_bind_int64(stmt, 4, row.until_ms);
+	return db_run(stmt);
+}
+
+/* ---- state ----------------------------------------------------------- */
+
+/* False: it is put under a lease that another has taken since. */
+static bool
+keeper_may_put(struct keeper *keeper, struct request *request, int *code)
+{
+	const struct state_request *state = &request->u.state;
+	struct lease_row row;
+
+	if (state->lease == NULL)
+		return true;
+	*code = keeper_read_lease(keeper, state->lease, &row);
+	if (*code != SQLITE_OK)
+		return false;
+	if (lease_is(&row, state->generation))
+		return true;
+	lease_refused(state->key, state->generation);
+	request->err = ERR_GONE;
+	return false;
+}
+
+static int
+keeper_put(struct keeper *keeper, struct request *request)
+{
+	const struct state_request *state = &request->u.state;
+	int code = SQLITE_OK;
+
+	if (!keeper_may_put(keeper, request, &code))
+		return code;
 	db_bind_text(keeper->put, 1, state->key);
 	if (state->len == 0)
 		sqlite3_bind_zeroblob(keeper->put, 2, 0);
@@ -67,10 +137,12 @@ keeper_run(struct keeper *keeper, struct request *request)
 {
 	switch (request->kind) {
 	case REQUEST_STATE_PUT:
-		return keeper_put(keeper, &request->u.state);
+		return keeper_put(keeper, request);
 	case REQUEST_STATE_DEL:
 		db_bind_text(keeper->del, 1, request->u.state.key);
 		return db_run(keeper->del);
+	case REQUEST_LEASE:
+		return keeper_lease(keeper, request);
 	default:
 		return keeper_list(keeper, request);
 	}
@@ -98,7 +170,9 @@ keeper_batch(struct keeper *keeper, struct requests *batch)
 	}
 	while ((request = STAILQ_FIRST(batch)) != NULL) {
 		STAILQ_REMOVE_HEAD(batch, entry);
-		request->err = db_err(code);
+		/* Else it has been given its own. */
+		if (code != SQLITE_OK)
+			request->err = db_err(code);
 		answers_add(&keeper->answers, request);
 	}
 	answers_post(&keeper->answers);
@@ -164,6 +238,11 @@ keeper_open(struct sqlite *sqlite, const char *daemon, struct buf *why,
 	keeper->del = db_prepare(keeper->db, "DELETE FROM state WHERE key = ?");
 	keeper->list = db_prepare(keeper->db,
 	    "SELECT key, value FROM state WHERE key >= ? ORDER BY key");
+	keeper->lease_get = db_prepare(keeper->db,
+	    "SELECT holder, generation, until FROM lease WHERE name = ?");
+	keeper->lease_put = db_prepare(keeper->db,
+	    "INSERT OR REPLACE INTO lease (name, holder, generation, until) "
+	    "VALUES (?, ?, ?, ?)");
 	if (pthread_create(&keeper->thread, NULL, keeper_main, keeper) != 0)
 		fatal(EX_OSERR, "store.thread", "name=keeper");
 	keeper->started = true;

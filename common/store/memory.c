@@ -14,18 +14,12 @@
 #include "common/store/backend.h"
 #include "common/store/ledger.h"
 #include "common/store/nodes.h"
+#include "common/store/private.h"
 
 struct memory_slot {
 	uint64_t seq;
 	uint64_t before;     /* bytes ever written before it */
 	struct entry *entry; /* NULL: trimmed */
-};
-
-struct memory_state {
-	UT_hash_handle hh;
-	void *value;
-	size_t len;
-	char key[];
 };
 
 struct memory_pin {
@@ -47,7 +41,7 @@ struct memory {
 	struct subscription *subs; /* by n */
 	size_t n_subs;
 	struct nodes nodes;
-	struct memory_state *states;
+	struct private_state private;
 	struct memory_pin *pins;
 	struct answers answers;
 };
@@ -81,7 +75,6 @@ static void
 memory_close(struct store *store)
 {
 	struct memory *memory = store->backend;
-	struct memory_state *state, *state_tmp;
 	struct memory_pin *pin, *pin_tmp;
 
 	for (size_t i = 0; i < memory->count; i++)
@@ -90,11 +83,7 @@ memory_close(struct store *store)
 	for (size_t i = 0; i < memory->n_subs; i++)
 		subscription_clear(&memory->subs[i]);
 	free(memory->subs);
-	MAP_FOREACH(state, state_tmp, memory->states) {
-		HASH_DEL(memory->states, state);
-		free(state->value);
-		free(state);
-	}
+	private_clear(&memory->private);
 	MAP_FOREACH(pin, pin_tmp, memory->pins) {
 		HASH_DEL(memory->pins, pin);
 		free(pin);
@@ -489,52 +478,12 @@ memory_subs(struct store *store, struct request *request)
 	}
 }
 
-/* ---- private state --------------------------------------------------- */
-
 static void
-memory_state_set(struct memory *memory, struct state_request *state, bool keep)
+memory_private(struct store *store, struct request *request)
 {
-	size_t len = strlen(state->key);
-	struct memory_state *old;
+	struct memory *memory = store->backend;
 
-	HASH_FIND(hh, memory->states, state->key, len, old);
-	if (old != NULL) {
-		HASH_DEL(memory->states, old);
-		free(old->value);
-		free(old);
-	}
-	if (!keep)
-		return;
-	old = xcalloc(1, sizeof(*old) + len + 1);
-	memcpy(old->key, state->key, len);
-	old->value = state->value;
-	old->len = state->len;
-	state->value = NULL;
-	HASH_ADD_KEYPTR(hh, memory->states, old->key, len, old);
-}
-
-static int
-memory_by_key(const void *a, const void *b)
-{
-	const struct state_row *left = a, *right = b;
-
-	return strcmp(left->key, right->key);
-}
-
-static void
-memory_state_list(struct memory *memory, struct request *request)
-{
-	struct state_request *asked = &request->u.state;
-	size_t len = strlen(asked->key);
-	struct memory_state *state, *tmp;
-
-	MAP_FOREACH(state, tmp, memory->states)
-		if (strncmp(state->key, asked->key, len) == 0)
-			request_add_row(request, state->key, state->value,
-			    state->len);
-	if (asked->count != 0)
-		qsort(asked->rows, asked->count, sizeof(*asked->rows),
-		    memory_by_key);
+	private_do(&memory->private, request);
 }
 
 /* ---- the table ------------------------------------------------------- */
@@ -551,18 +500,15 @@ memory_submit(struct store *store, struct request *request)
 		[REQUEST_SCAN] = memory_read,
 		[REQUEST_CHANNELS] = memory_channels,
 		[REQUEST_SUBS] = memory_subs,
+		[REQUEST_STATE_PUT] = memory_private,
+		[REQUEST_STATE_DEL] = memory_private,
+		[REQUEST_STATE_LIST] = memory_private,
+		[REQUEST_LEASE] = memory_private,
 	};
 	struct memory *memory = store->backend;
 
 	pthread_mutex_lock(&memory->lock);
-	if (request->kind == REQUEST_STATE_LIST)
-		memory_state_list(memory, request);
-	else if (request->kind == REQUEST_STATE_PUT ||
-	    request->kind == REQUEST_STATE_DEL)
-		memory_state_set(memory, &request->u.state,
-		    request->kind == REQUEST_STATE_PUT);
-	else
-		calls[request->kind](store, request);
+	calls[request->kind](store, request);
 	answers_add(&memory->answers, request);
 	answers_post(&memory->answers);
 	pthread_mutex_unlock(&memory->lock);

@@ -47,6 +47,7 @@ request_free_state(struct state_request *state)
 	free(state->rows);
 	free(state->key);
 	free(state->value);
+	free(state->lease);
 }
 
 static void
@@ -87,6 +88,9 @@ request_free(struct request *request)
 	case REQUEST_STATE_DEL:
 	case REQUEST_STATE_LIST:
 		request_free_state(&request->u.state);
+		break;
+	case REQUEST_LEASE:
+		free(request->u.lease.name);
 		break;
 	}
 	free(request);
@@ -195,6 +199,27 @@ request_judge(struct request *request)
 	}
 }
 
+bool
+request_lease(struct request *request, struct lease_row *row, int64_t now_ms)
+{
+	struct lease_request *lease = &request->u.lease;
+
+	switch (lease->verb) {
+	case LEASE_TAKE:
+		memcpy(lease->holder, row->holder, sizeof(lease->holder));
+		request->err = lease_take(row, lease->as, now_ms);
+		lease->generation = row->generation;
+		break;
+	case LEASE_RENEW:
+		request->err = lease_renew(row, lease->generation, now_ms);
+		break;
+	case LEASE_DROP:
+		request->err = lease_drop(row, lease->generation);
+		break;
+	}
+	return request->err == ERR_OK;
+}
+
 static void
 request_done(struct request *request)
 {
@@ -203,6 +228,7 @@ request_done(struct request *request)
 	struct sub_request *sub = &request->u.sub;
 	struct subs_request *subs = &request->u.subs;
 	struct state_request *state = &request->u.state;
+	struct lease_request *lease = &request->u.lease;
 
 	switch (request->kind) {
 	case REQUEST_APPEND:
@@ -233,6 +259,10 @@ request_done(struct request *request)
 		break;
 	case REQUEST_STATE_LIST:
 		state->list_done(request->err, state->rows, state->count,
+		    request->arg);
+		break;
+	case REQUEST_LEASE:
+		lease->done(request->err, lease->generation, lease->holder,
 		    request->arg);
 		break;
 	}

@@ -64,6 +64,7 @@ sqlite_submit(struct store *store, struct request *request)
 	case REQUEST_STATE_PUT:
 	case REQUEST_STATE_DEL:
 	case REQUEST_STATE_LIST:
+	case REQUEST_LEASE:
 		keeper_submit(sqlite->keeper, request);
 		break;
 	}

@@ -1,5 +1,6 @@
 #include "common/store/store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -282,6 +283,51 @@ store_pin(struct store *store, const char *owner, uint64_t seq)
 }
 
 static struct request *
+store_lease_request(enum lease_verb verb, struct loop *loop, const char *name,
+    lease_fn *done, void *arg)
+{
+	struct request *request = request_create(REQUEST_LEASE, loop, arg);
+
+	request->u.lease.verb = verb;
+	request->u.lease.name = xstrdup(name);
+	request->u.lease.done = done;
+	return request;
+}
+
+void
+store_lease_take(struct store *store, struct loop *loop, const char *name,
+    const char *as, lease_fn *done, void *arg)
+{
+	struct request *request =
+	    store_lease_request(LEASE_TAKE, loop, name, done, arg);
+
+	snprintf(request->u.lease.as, sizeof(request->u.lease.as), "%s", as);
+	store_submit(store, request);
+}
+
+void
+store_lease_renew(struct store *store, struct loop *loop,
+    const struct store_lease *lease, lease_fn *done, void *arg)
+{
+	struct request *request =
+	    store_lease_request(LEASE_RENEW, loop, lease->name, done, arg);
+
+	request->u.lease.generation = lease->generation;
+	store_submit(store, request);
+}
+
+void
+store_lease_drop(struct store *store, struct loop *loop,
+    const struct store_lease *lease, lease_fn *done, void *arg)
+{
+	struct request *request =
+	    store_lease_request(LEASE_DROP, loop, lease->name, done, arg);
+
+	request->u.lease.generation = lease->generation;
+	store_submit(store, request);
+}
+
+static struct request *
 store_state_request(enum request_kind kind, struct loop *loop, const char *key,
     void *arg)
 {
@@ -291,6 +337,18 @@ store_state_request(enum request_kind kind, struct loop *loop, const char *key,
 	return request;
 }
 
+static void
+store_submit_put(struct store *store, struct request *request,
+    const void *value, size_t len)
+{
+	if (len != 0) {
+		request->u.state.value = xmalloc(len);
+		memcpy(request->u.state.value, value, len);
+	}
+	request->u.state.len = len;
+	store_submit(store, request);
+}
+
 void
 store_state_put(struct store *store, struct loop *loop, const char *key,
     const void *value, size_t len, state_fn *done, void *arg)
@@ -298,13 +356,22 @@ store_state_put(struct store *store, struct loop *loop, const char *key,
 	struct request *request =
 	    store_state_request(REQUEST_STATE_PUT, loop, key, arg);
 
-	if (len != 0) {
-		request->u.state.value = xmalloc(len);
-		memcpy(request->u.state.value, value, len);
-	}
-	request->u.state.len = len;
 	request->u.state.done = done;
-	store_submit(store, request);
+	store_submit_put(store, request, value, len);
+}
+
+void
+store_state_put_under(struct store *store, struct loop *loop,
+    const struct store_lease *lease, const char *key, const void *value,
+    size_t len, state_fn *done, void *arg)
+{
+	struct request *request =
+	    store_state_request(REQUEST_STATE_PUT, loop, key, arg);
+
+	request->u.state.lease = xstrdup(lease->name);
+	request->u.state.generation = lease->generation;
+	request->u.state.done = done;
+	store_submit_put(store, request, value, len);
 }
 
 void

@@ -218,6 +218,34 @@ bool subscription_unpack(const struct entry *entry, struct subscription *sub);
  * Written within a second.  Seq 0: unpins. */
 void store_pin(struct store *store, const char *owner, uint64_t seq);
 
+/* ---- leases ---------------------------------------------------------- */
+
+/*
+ * A name that one process at a time holds, of those that share the private file
+ * (the daemons of one kind on one machine).  Held for STORE_LEASE_MS from each
+ * renewal on; free at once when the holder drops it or has ended.
+ */
+#define STORE_LEASE_MS 3000
+
+struct store_lease {
+	const char *name;
+	uint64_t generation; /* of the taking; grows with each */
+};
+
+/* Holder: of a take, who held it before ("" when it was dropped, or never
+ * taken) or, with ERR_CONFLICT, who does; else "".  Borrowed. */
+typedef void lease_fn(enum err err, uint64_t generation, const char *holder,
+    void *arg);
+/* ERR_CONFLICT: another holds it.  As: a name of one's own, such as
+ * process_name()'s. */
+void store_lease_take(struct store *store, struct loop *loop, const char *name,
+    const char *as, lease_fn *done, void *arg);
+/* ERR_GONE: another has taken it since. */
+void store_lease_renew(struct store *store, struct loop *loop,
+    const struct store_lease *lease, lease_fn *done, void *arg);
+void store_lease_drop(struct store *store, struct loop *loop,
+    const struct store_lease *lease, lease_fn *done, void *arg);
+
 /* ---- private state --------------------------------------------------- */
 
 /*
@@ -230,6 +258,12 @@ void store_state_put(struct store *store, struct loop *loop, const char *key,
     const void *value, size_t len, state_fn *done, void *arg);
 void store_state_del(struct store *store, struct loop *loop, const char *key,
     state_fn *done, void *arg);
+
+/* The same, but only while the lease of this name is of this generation: else
+ * ERR_GONE, counted and logged.  Never with puts of other calls half done. */
+void store_state_put_under(struct store *store, struct loop *loop,
+    const struct store_lease *lease, const char *key, const void *value,
+    size_t len, state_fn *done, void *arg);
 
 struct state_row {
 	const char *key;
