@@ -7,92 +7,12 @@
 #include "common/base/stat.h"
 #include "component/target.h"
 
-static struct stat_metric notify_no_format =
-    STAT_COUNTER("waft_component_skipped_total",
-        "Deliveries left out, by reason", "reason=\"no-format\"");
-static struct stat_metric notify_iq_off =
-    STAT_COUNTER("waft_component_skipped_total",
-        "Deliveries left out, by reason", "reason=\"iq-not-allowed\"");
-static struct stat_metric notify_quarantined =
-    STAT_COUNTER("waft_component_skipped_total",
-        "Deliveries left out, by reason", "reason=\"quarantined\"");
 static struct stat_metric notify_full =
     STAT_COUNTER("waft_component_skipped_total",
         "Deliveries left out, by reason", "reason=\"channel-too-large\"");
 static struct stat_metric notify_rewound =
     STAT_COUNTER("waft_component_rewound_channels_total",
         "Channels taken back to an earlier position", NULL);
-
-/* ---- delivery -------------------------------------------------------- */
-
-static struct target *
-target_of(struct sub *sub)
-{
-	return (struct target *)((char *)sub - offsetof(struct target, sub));
-}
-
-/* NULL: there is nothing to send, and a counter says why. */
-static const struct stanza *
-notify_stanza(const struct target *target, struct entry *entry)
-{
-	const struct conf_class *class = target->class;
-	const struct stanza *stanza;
-
-	if (entry->kind != ENTRY_ITEM)
-		return NULL;
-	stanza = item_stanza(entry, class->notify);
-	if (stanza == NULL) {
-		stat_add(&notify_no_format, 1);
-		return NULL;
-	}
-	if (suspect_skips(target->notify->suspect, entry->seq)) {
-		stat_add(&notify_quarantined, 1);
-		return NULL;
-	}
-	if (stanza_kind(stanza) == STANZA_IQ && !class->iq) {
-		stat_add(&notify_iq_off, 1);
-		return NULL;
-	}
-	return stanza;
-}
-
-static enum sink_result
-notify_deliver(struct sub *sub, struct entry *entry)
-{
-	struct target *target = target_of(sub);
-	const struct stanza *stanza = notify_stanza(target, entry);
-	enum sink_result result = SINK_TOOK;
-
-	if (stanza != NULL)
-		result = target_send(target, entry, stanza);
-	if (result == SINK_TOOK)
-		target_took(target);
-	return result;
-}
-
-static void
-notify_lagged(struct sub *sub, uint64_t first)
-{
-	struct target *target = target_of(sub);
-
-	log_warn("component.lagged",
-	    "domain=%s channel=%s after=%llu first=%llu",
-	    LOGQ(target->notify->domain), LOGQ(target->name),
-	    (unsigned long long)sub->cursor, (unsigned long long)first);
-}
-
-/* The log's own entry took the members out already. */
-static void
-notify_deleted(struct sub *sub UNUSED)
-{
-}
-
-static const struct sink_ops notify_sink = {
-	"link",
-	notify_deliver,
-	notify_lagged,
-	notify_deleted,
-};
 
 /* ---- targets --------------------------------------------------------- */
 
@@ -103,13 +23,6 @@ notify_find(const struct notify *notify, const char *channel, size_t len)
 
 	HASH_FIND(hh, notify->targets, channel, len, target);
 	return target;
-}
-
-static void
-notify_begin(struct target *target, uint64_t after)
-{
-	sub_init(&target->sub, target->notify->worker, target->name,
-	    &notify_sink, after);
 }
 
 void
@@ -136,9 +49,9 @@ notify_add(struct notify *notify, const struct subscription *sub)
 		return;
 	target =
 	    target_create(notify, roll_find(&notify->roll, sub->channel, len));
-	target->channel->last = notify->seen;
+	target->last = notify->seen;
 	target_set_late(target, true);
-	notify_begin(target, sub->since);
+	target_begin(target, sub->since);
 }
 
 void
@@ -182,6 +95,20 @@ notify_position(const struct notify *notify)
 	return position > notify->seen ? position : notify->seen;
 }
 
+/* What is to be read again comes first. */
+static struct target *
+notify_wake(struct notify *notify, struct roll_channel *channel)
+{
+	struct replay *replay = &notify->replay;
+	struct target *target;
+
+	if (replay->on && channel->round != replay->round)
+		return replay_revive(notify, channel);
+	target = target_create(notify, channel);
+	target_begin(target, notify_position(notify));
+	return target;
+}
+
 static void
 notify_see_item(struct notify *notify, const struct entry *entry)
 {
@@ -194,11 +121,10 @@ notify_see_item(struct notify *notify, const struct entry *entry)
 		    entry->channel_len);
 		if (channel == NULL || entry->seq <= notify->seen)
 			return;
-		target = target_create(notify, channel);
-		notify_begin(target, notify_position(notify));
+		target = notify_wake(notify, channel);
 	}
-	if (target->channel->last < entry->seq)
-		target->channel->last = entry->seq;
+	if (target->last < entry->seq)
+		target->last = entry->seq;
 	target_set_late(target, true);
 }
 
@@ -240,29 +166,29 @@ notify_entry(struct notify *notify, const struct entry *entry)
 
 /* ---- positions ------------------------------------------------------- */
 
-/* Targets for those that the note has behind, and for those that were given
- * something after it. */
+/* Those that the note has behind, and may have had more since. */
 static void
 notify_revive(struct notify *notify, const struct position_note *note)
 {
 	struct position_behind behind;
 	struct roll_channel *channel;
+	struct target *target;
 	size_t at = 0;
 
 	while (position_note_next(note, &at, &behind)) {
 		channel = roll_find(&notify->roll, behind.channel,
 		    behind.channel_len);
-		if (channel != NULL && channel->last <= note->seq)
-			channel->last = note->seq;
-		if (channel != NULL &&
-		    notify_find(notify, behind.channel, behind.channel_len) ==
-		        NULL)
-			target_create(notify, channel);
+		if (channel == NULL)
+			continue;
+		target =
+		    notify_find(notify, behind.channel, behind.channel_len);
+		if (target == NULL) {
+			target = target_create(notify, channel);
+			target->last = notify->dropped;
+		}
+		if (target->last < note->seq)
+			target->last = note->seq;
 	}
-	at = 0;
-	while ((channel = roll_next(&notify->roll, &at)) != NULL)
-		if (channel->last > note->seq && !roll_is_open(channel))
-			target_create(notify, channel);
 }
 
 static void
@@ -273,6 +199,7 @@ notify_want(struct notify *notify, const struct position_note *note)
 	size_t at = 0;
 
 	MAP_FOREACH(target, next, notify->targets) {
+		target->channel->round = notify->replay.round;
 		target->want = note->seq;
 		target->part_seq = target->part_n = 0;
 	}
@@ -290,16 +217,15 @@ notify_want(struct notify *notify, const struct position_note *note)
 static void
 notify_go(struct target *target)
 {
-	struct notify *notify = target->notify;
-
-	if (sub_is_set(&target->sub) && target->sub.cursor <= target->want)
-		return;
-	if (notify->begun)
+	if (sub_is_set(&target->sub)) {
+		if (target->sub.cursor <= target->want)
+			return;
 		stat_add(&notify_rewound, 1);
-	target_stop_waiting(target);
-	sub_clear(&target->sub);
-	notify_begin(target, target->want);
-	if (target->channel->last > target->want)
+		target_stop_waiting(target);
+		sub_clear(&target->sub);
+	}
+	target_begin(target, target->want);
+	if (target->last > target->want)
 		target_set_late(target, true);
 }
 
@@ -310,11 +236,12 @@ notify_go_to(struct notify *notify, const struct position_note *note)
 
 	if (!notify->begun)
 		notify->seen = note->seq;
+	notify->begun = true;
+	replay_begin(notify, note->seq);
 	notify_revive(notify, note);
 	notify_want(notify, note);
 	MAP_FOREACH(target, next, notify->targets)
 		notify_go(target);
-	notify->begun = true;
 }
 
 void
@@ -339,13 +266,14 @@ notify_note(const struct notify *notify)
 	struct buf text;
 
 	buf_init(&text, 0);
-	position_note_begin(&text, notify->epoch, notify->seen);
+	position_note_begin(&text, notify->epoch,
+	    notify->replay.on ? notify->replay.at : notify->seen);
 	TAILQ_FOREACH(target, &notify->late, late_entry) {
 		struct position_behind behind = { target->sub.cursor,
 			target->part_seq, target->part_n, target->name,
 			target->hh.keylen };
 
-		if (target->sub.cursor >= target->channel->last)
+		if (target->sub.cursor >= target->last)
 			target_took(target);
 		else
 			position_note_add(&text, &behind);
@@ -392,6 +320,7 @@ notify_free(struct notify *notify)
 		return;
 	MAP_FOREACH(target, next, notify->targets)
 		target_free(target);
+	replay_stop(notify);
 	roll_clear(&notify->roll);
 	loop_defer_cancel(worker_loop(notify->worker), &notify->again);
 	loop_defer_cancel(worker_loop(notify->worker), &notify->settle);

@@ -182,7 +182,7 @@ roll_pack(struct roll *roll, struct roll_channel *channel)
 	}
 	packed = roll_channel_create(channel->text, channel->name_len,
 	    &members->list[0], members_text(members, &members->list[0]));
-	packed->last = channel->last;
+	packed->round = channel->round;
 	roll->channels[roll_slot_of(roll, channel)] = packed;
 	roll_channel_free(channel);
 }

@@ -16,9 +16,8 @@
 #include "common/store/store.h"
 #include "component/members.h"
 
-/* Fields but for last are private to roll.c. */
+/* Fields but for round are private to roll.c. */
 struct roll_channel {
-	uint64_t last; /* the newest item known to be on it; the caller's */
 	union {
 		struct {
 			uint64_t n;
@@ -31,6 +30,7 @@ struct roll_channel {
 	bool is_many:1;
 	bool is_open:1;
 	bool is_full:1; /* the one's is a full JID */
+	uint8_t round;  /* the caller's */
 	char text[];
 };
 

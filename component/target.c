@@ -15,6 +15,15 @@ static struct stat_metric target_iq_bare =
     STAT_COUNTER("waft_component_skipped_total",
         "Deliveries left out, by reason", "reason=\"iq-to-bare-jid\"");
 
+static struct stat_metric target_no_format =
+    STAT_COUNTER("waft_component_skipped_total",
+        "Deliveries left out, by reason", "reason=\"no-format\"");
+static struct stat_metric target_iq_off =
+    STAT_COUNTER("waft_component_skipped_total",
+        "Deliveries left out, by reason", "reason=\"iq-not-allowed\"");
+static struct stat_metric target_quarantined =
+    STAT_COUNTER("waft_component_skipped_total",
+        "Deliveries left out, by reason", "reason=\"quarantined\"");
 static struct stat_metric target_untold =
     STAT_COUNTER("waft_component_skipped_total",
         "Deliveries left out, by reason", "reason=\"channel-deleted\"");
@@ -100,11 +109,12 @@ target_settle(void *arg)
 	while ((target = TAILQ_FIRST(&notify->took)) != NULL) {
 		TAILQ_REMOVE(&notify->took, target, took_entry);
 		target->took = false;
-		if (target->sub.cursor >= target->channel->last)
+		if (target->sub.cursor >= target->last)
 			target_set_late(target, false);
 	}
 	while (notify->n_quiet > NOTIFY_QUIET_MAX)
 		target_free(TAILQ_FIRST(&notify->quiet));
+	replay_more(notify);
 }
 
 /* ---- life ------------------------------------------------------------ */
@@ -123,6 +133,7 @@ target_create(struct notify *notify, struct roll_channel *channel)
 	target->notify = notify;
 	target->class = conf_class(worker_conf(notify->worker), target->name);
 	target->channel = channel;
+	channel->round = notify->replay.round;
 	target->members = roll_open(channel);
 	buf_init(&target->from, 0);
 	buf_init(&address, 0);
@@ -148,6 +159,8 @@ target_free(struct target *target)
 		TAILQ_REMOVE(&notify->took, target, took_entry);
 	sub_clear(&target->sub);
 	HASH_DEL(notify->targets, target);
+	if (target->last > notify->dropped)
+		notify->dropped = target->last;
 	roll_close(&notify->roll, target->channel);
 	buf_clear(&target->from);
 	free(target);
@@ -290,7 +303,7 @@ target_check_batch(struct target *target, const struct entry *entry,
 	notify->batch(notify->arg);
 }
 
-enum sink_result
+static enum sink_result
 target_send(struct target *target, struct entry *entry,
     const struct stanza *stanza)
 {
@@ -301,8 +314,8 @@ target_send(struct target *target, struct entry *entry,
 	size_t i;
 	int sent = 0;
 
-	if (target->channel->last < entry->seq)
-		target->channel->last = entry->seq;
+	if (target->last < entry->seq)
+		target->last = entry->seq;
 	target_set_late(target, true);
 	target_fill(target, entry, stanza, &fill);
 	for (i = members_after(members, done); i < members->count; i++) {
@@ -329,6 +342,88 @@ target_send(struct target *target, struct entry *entry,
 	target_wait(target);
 	return SINK_FULL;
 }
+
+/* ---- the sink ----------------------------------------------------------- */
+
+static struct target *
+target_of(struct sub *sub)
+{
+	return (struct target *)((char *)sub - offsetof(struct target, sub));
+}
+
+/* NULL: there is nothing to send, and a counter says why. */
+static const struct stanza *
+target_stanza(const struct target *target, struct entry *entry)
+{
+	const struct conf_class *class = target->class;
+	const struct stanza *stanza;
+
+	if (entry->kind != ENTRY_ITEM)
+		return NULL;
+	stanza = item_stanza(entry, class->notify);
+	if (stanza == NULL) {
+		stat_add(&target_no_format, 1);
+		return NULL;
+	}
+	if (suspect_skips(target->notify->suspect, entry->seq)) {
+		stat_add(&target_quarantined, 1);
+		return NULL;
+	}
+	if (stanza_kind(stanza) == STANZA_IQ && !class->iq) {
+		stat_add(&target_iq_off, 1);
+		return NULL;
+	}
+	return stanza;
+}
+
+static enum sink_result
+target_deliver(struct sub *sub, struct entry *entry)
+{
+	struct target *target = target_of(sub);
+	const struct stanza *stanza = target_stanza(target, entry);
+	enum sink_result result = SINK_TOOK;
+
+	if (stanza != NULL)
+		result = target_send(target, entry, stanza);
+	if (result == SINK_TOOK)
+		target_took(target);
+	return result;
+}
+
+static void
+target_lagged(struct sub *sub, uint64_t first)
+{
+	struct target *target = target_of(sub);
+
+	log_warn("component.lagged",
+	    "domain=%s channel=%s after=%llu first=%llu",
+	    LOGQ(target->notify->domain), LOGQ(target->name),
+	    (unsigned long long)sub->cursor, (unsigned long long)first);
+	target_took(target);
+}
+
+/* The log's own entry took the members out already. */
+static void
+target_deleted(struct sub *sub)
+{
+	target_took(target_of(sub));
+}
+
+static const struct sink_ops target_sink = {
+	"link",
+	target_deliver,
+	target_lagged,
+	target_deleted,
+};
+
+void
+target_begin(struct target *target, uint64_t after)
+{
+	sub_init(&target->sub, target->notify->worker, target->name,
+	    &target_sink, after);
+}
+
+/* ---- the end -------------------------------------------------------- */
 
 /* Without a place in the log it is not repeated and not confirmed. */
 void

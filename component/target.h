@@ -29,6 +29,7 @@ struct target {
 	struct roll_channel *channel; /* open */
 	struct members *members;
 	struct buf from; /* the channel's address, escaped */
+	uint64_t last;   /* it has all once its cursor is there */
 	uint64_t want;   /* where notify_go_to() takes it */
 	/* What was reached inside the item after the cursor; 0: nothing. */
 	uint64_t part_seq;
@@ -38,6 +39,24 @@ struct target {
 	bool late; /* in the list of those that may be behind; else quiet */
 	bool took; /* in the list of those that may be so no longer */
 	char name[];
+};
+
+/*
+ * The link was lost, and channels whose targets are gone were given items after
+ * the position that delivery goes back to.  They are found in the log, a piece
+ * at a time, so that neither many targets nor a long turn come of it: each gets
+ * a target, which reads on by itself, and is marked with the round, so that its
+ * further items are not taken for others.  Meanwhile a note's position is where
+ * the reading stands.
+ */
+struct replay {
+	bool on;
+	bool waits; /* for retry */
+	uint8_t round;
+	uint64_t at; /* all up to it have a target, or had one */
+	uint64_t upto;
+	struct replay_scan *scan; /* under way */
+	struct event *retry;
 };
 
 struct notify {
@@ -58,10 +77,12 @@ struct notify {
 	struct targets late;
 	struct targets quiet; /* the others, the longest so first */
 	struct targets took;
+	struct replay replay;
 	size_t n_waiting;
 	size_t n_quiet;
-	uint64_t last; /* seq of the item written last */
-	uint64_t seen; /* entries up to it have passed */
+	uint64_t last;    /* seq of the item written last */
+	uint64_t seen;    /* entries up to it have passed */
+	uint64_t dropped; /* no target that is gone was given anything later */
 	struct deferred again;
 	struct deferred settle;
 	struct buf id;
@@ -85,14 +106,21 @@ void target_took(struct target *target);
 /* Lets those be quiet that have all, and go that have been it for long; arg is
  * the notify. */
 void target_settle(void *arg);
-/* Writes the item to all members that have not got it, as far as the window
- * and the others' turns allow. */
-enum sink_result target_send(struct target *target, struct entry *entry,
-    const struct stanza *stanza);
+/* Sets its sub: it gets what follows `after`. */
+void target_begin(struct target *target, uint64_t after);
 /* Tells the members that the channel was deleted, as far as that is possible at
  * once: the link is up, and the channel has at most TARGET_TOLD_MAX. */
 void target_tell_deleted(struct target *target, const struct entry *entry);
 /* Lets those who wait go on; arg is the notify. */
 void target_grant(void *arg);
+
+/* From `after` on, as far as there is anything. */
+void replay_begin(struct notify *notify, uint64_t after);
+/* Reads on when there is room for more targets. */
+void replay_more(struct notify *notify);
+/* A target for a channel before its turn. */
+struct target *replay_revive(struct notify *notify,
+    struct roll_channel *channel);
+void replay_stop(struct notify *notify);
 
 #endif

@@ -49,7 +49,7 @@ TEST(opens_a_channel_of_one_and_closes_it_again)
 	assert_int_equal(put(&roll, "news", 5, "a'b@x/<&>"), ERR_OK);
 	assert_int_equal(put(&roll, "news", 5, "a'b@x/<&>"), ERR_CONFLICT);
 	channel = find(&roll, "news");
-	channel->last = 77;
+	channel->round = 77;
 	members = roll_open(channel);
 	assert_true(roll_is_open(channel));
 	assert_int_equal(members->count, 1);
@@ -57,7 +57,7 @@ TEST(opens_a_channel_of_one_and_closes_it_again)
 	assert_true(members->list[0].full);
 	roll_close(&roll, channel);
 	channel = find(&roll, "news");
-	assert_int_equal(channel->last, 77);
+	assert_int_equal(channel->round, 77);
 	assert_false(roll_is_open(channel));
 	assert_memory_equal(roll_name(channel, &len), "news", 4);
 	assert_int_equal(len, 4);
