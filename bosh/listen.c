@@ -114,7 +114,7 @@ listen_subscription(const struct client *client, const struct jid *jid,
 
 static void
 listen_subscribe(void *peer, const struct jid *jid, const char *channel,
-    service_sub_fn *done, void *arg)
+    unsigned ways, service_sub_fn *done, void *arg)
 {
 	struct client *client = peer;
 	struct gateway *gateway = client->gateway;
@@ -122,6 +122,7 @@ listen_subscribe(void *peer, const struct jid *jid, const char *channel,
 	enum err err;
 	bool existed;
 
+	sub.ways = ways;
 	if (!listen_is_durable(client, jid)) {
 		err = client_listen(client, channel, SUB_FROM_NOW, false,
 		    &existed);
@@ -150,6 +151,39 @@ listen_unsubscribe(void *peer, const struct jid *jid, const char *channel,
 		done(ERR_OK, &sub, true, arg);
 	else
 		done(ERR_NOTFOUND, NULL, false, arg);
+}
+
+/* A session that listens has nothing to wait for. */
+static bool
+listen_arrive(void *peer, const struct jid *jid UNUSED, const char *channel,
+    int priority UNUSED)
+{
+	return client_find_sub(peer, channel) == NULL;
+}
+
+static enum err
+listen_join(void *peer, const struct jid *jid UNUSED, const char *channel)
+{
+	bool existed;
+
+	return client_listen(peer, channel, SUB_FROM_NOW, false, &existed);
+}
+
+/* What the session took for itself; it does not tell how. */
+static void
+listen_leave(void *peer, const struct jid *jid UNUSED, const char *channel)
+{
+	const struct client_sub *sub = client_find_sub(peer, channel);
+
+	if (sub != NULL && !sub->durable)
+		client_unlisten(peer, channel);
+}
+
+/* Its presence changes nothing. */
+static void
+listen_show(void *peer UNUSED, const struct jid *jid UNUSED,
+    const char *channel UNUSED, bool shown UNUSED)
+{
 }
 
 /* What the session listens to: that is all its bare JID has subscribed, and
@@ -260,6 +294,10 @@ const struct service_ops stream_service_ops = {
 	.send = listen_send,
 	.subscribe = listen_subscribe,
 	.unsubscribe = listen_unsubscribe,
+	.arrive = listen_arrive,
+	.join = listen_join,
+	.leave = listen_leave,
+	.show = listen_show,
 	.subscriptions = listen_subscriptions,
 	.may_subscribe = listen_may_subscribe,
 	.may_publish = listen_may_publish,

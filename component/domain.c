@@ -17,6 +17,7 @@
 #include "component/notify.h"
 #include "component/position.h"
 #include "component/resolve.h"
+#include "component/roster.h"
 
 /* Answers wait in memory up to so many windows of a server that does not
  * read. */
@@ -201,7 +202,9 @@ domain_check_drain(struct domain *domain)
 			domain_finish(domain);
 		return;
 	}
-	if (late || barrier_is_clean(&domain->barrier)) {
+	if (late ||
+	    (!roster_is_telling(inbound_roster(domain->inbound)) &&
+	        barrier_is_clean(&domain->barrier))) {
 		domain->kept_ms = 0;
 		domain_keep_up(domain);
 		domain->closing = link_close(domain->link);
@@ -268,6 +271,7 @@ domain_up(void *arg)
 	    loop_now_ms(domain->loop));
 	domain_set_window(domain);
 	notify_open(domain->notify, true);
+	roster_up(inbound_roster(domain->inbound));
 	domain_wrote(domain);
 	domain->ops->changed(domain->arg);
 }
@@ -300,6 +304,7 @@ domain_down(void *arg, enum link_end end)
 		domain_suspect(domain);
 	domain->answered = false;
 	notify_open(domain->notify, false);
+	roster_down(inbound_roster(domain->inbound));
 	barrier_reset(&domain->barrier, ++domain->epoch,
 	    loop_now_ms(domain->loop));
 	domain->ops->changed(domain->arg);
@@ -430,6 +435,7 @@ void
 domain_entry(struct domain *domain, const struct entry *entry)
 {
 	notify_entry(domain->notify, entry);
+	inbound_entry(domain->inbound, entry);
 	if (!domain->moved) {
 		domain->moved = true;
 		domain_wrote(domain);
@@ -469,6 +475,8 @@ domain_make_inbound(struct domain *domain)
 		.worker = domain->worker,
 		.component = domain->conf,
 		.send = domain_send,
+		.notify = domain->notify,
+		.told = domain_wrote,
 		.arg = domain,
 	};
 
@@ -529,6 +537,8 @@ domain_drain(struct domain *domain)
 	domain->draining = true;
 	domain->drain_ms = loop_now_ms(domain->loop) + DOMAIN_DRAIN_MS;
 	notify_open(domain->notify, false);
+	if (link_is_up(domain->link))
+		roster_drain(inbound_roster(domain->inbound));
 	domain_wrote(domain);
 }
 

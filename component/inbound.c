@@ -11,7 +11,9 @@
 #include "common/xmpp/jid.h"
 #include "common/xmpp/service.h"
 #include "component/flood.h"
+#include "component/notify.h"
 #include "component/relay.h"
+#include "component/roster.h"
 
 #define INBOUND_IGNORED(reason)                              \
 	STAT_COUNTER("waft_component_ignored_total",         \
@@ -54,6 +56,7 @@ struct inbound {
 	void *arg; /* NULL once closed */
 	struct service *service;
 	struct flood *flood;
+	struct roster *roster;
 	struct relay *relay; /* NULL: there is no origin */
 	int refs;
 	int bounces;
@@ -64,6 +67,7 @@ inbound_free(void *arg)
 {
 	struct inbound *inbound = arg;
 
+	roster_free(inbound->roster);
 	service_free(inbound->service);
 	flood_free(inbound->flood);
 	free(inbound);
@@ -100,7 +104,7 @@ inbound_send(void *peer, const char *text, size_t len)
 
 static void
 inbound_subscribe(void *peer, const struct jid *jid, const char *channel,
-    service_sub_fn *done, void *arg)
+    unsigned ways, service_sub_fn *done, void *arg)
 {
 	struct inbound *inbound = peer;
 	struct subscription sub = {
@@ -108,6 +112,7 @@ inbound_subscribe(void *peer, const struct jid *jid, const char *channel,
 		.channel = channel,
 		.address = jid->full,
 		.state = SUB_ACTIVE,
+		.ways = ways,
 	};
 
 	store_sub_put(inbound->store, inbound->loop, &sub, done, arg);
@@ -119,22 +124,75 @@ inbound_unsubscribe(void *peer, const struct jid *jid, const char *channel,
 {
 	struct inbound *inbound = peer;
 
+	if (roster_part(inbound->roster, jid, channel)) {
+		done(ERR_OK, NULL, true, arg);
+		return;
+	}
 	store_sub_del(inbound->store, inbound->loop, inbound->component->domain,
 	    channel, jid->full, done, arg);
 }
 
+static bool
+inbound_arrive(void *peer, const struct jid *jid, const char *channel,
+    int priority)
+{
+	struct inbound *inbound = peer;
+
+	return roster_arrive(inbound->roster, jid, channel, priority);
+}
+
+static enum err
+inbound_join(void *peer, const struct jid *jid, const char *channel)
+{
+	struct inbound *inbound = peer;
+
+	return roster_join(inbound->roster, jid, channel);
+}
+
+static void
+inbound_leave(void *peer, const struct jid *jid, const char *channel)
+{
+	struct inbound *inbound = peer;
+
+	roster_leave(inbound->roster, jid, channel);
+}
+
+static void
+inbound_show(void *peer, const struct jid *jid, const char *channel, bool shown)
+{
+	struct inbound *inbound = peer;
+
+	roster_show(inbound->roster, jid, channel, shown);
+}
+
 struct inbound_list {
+	struct inbound *inbound;
+	struct jid bare;
+	char *channel;
 	service_list_fn *done;
 	void *arg;
 };
 
+/* The stored ones, then those of clients that are let in while they are there.
+ */
 static void
 inbound_list_cb(enum err err, const struct subscription *subs, size_t count,
     uint64_t as_of UNUSED, void *arg)
 {
 	struct inbound_list *list = arg;
+	struct subscription *all;
+	size_t n = count;
 
-	list->done(err, subs, count, list->arg);
+	if (err != ERR_OK || roster_joined(list->inbound->roster) == 0) {
+		list->done(err, subs, count, list->arg);
+	} else {
+		all = roster_list(list->inbound->roster, &list->bare,
+		    list->channel, subs, &n);
+		list->done(err, all, n, list->arg);
+		roster_list_free(all, count, n);
+	}
+	inbound_unref(list->inbound);
+	free(list->channel);
 	free(list);
 }
 
@@ -144,11 +202,14 @@ inbound_subscriptions(void *peer, const struct jid *jid, const char *channel,
 {
 	struct inbound *inbound = peer;
 	struct inbound_list *list = xmalloc(sizeof(*list));
-	struct jid bare = *jid;
 	struct sub_filter filter = { inbound->component->domain, channel,
-		bare.full };
+		list->bare.full };
 
-	jid_to_bare(&bare);
+	inbound_ref(inbound);
+	list->inbound = inbound;
+	list->bare = *jid;
+	jid_to_bare(&list->bare);
+	list->channel = channel == NULL ? NULL : xstrdup(channel);
 	list->done = done;
 	list->arg = arg;
 	store_sub_list(inbound->store, inbound->loop, &filter, 0,
@@ -258,6 +319,10 @@ static const struct service_ops inbound_ops = {
 	.send = inbound_send,
 	.subscribe = inbound_subscribe,
 	.unsubscribe = inbound_unsubscribe,
+	.arrive = inbound_arrive,
+	.join = inbound_join,
+	.leave = inbound_leave,
+	.show = inbound_show,
 	.subscriptions = inbound_subscriptions,
 	.may_subscribe = inbound_may_subscribe,
 	.may_publish = inbound_may_publish,
@@ -412,6 +477,14 @@ inbound_message(struct inbound *inbound, const struct xml *stanza)
 		    "Channels take no messages");
 }
 
+/* It only frees, and lost would leave somebody in who is gone. */
+static bool
+inbound_is_leaving(const struct xml *stanza, const char *type)
+{
+	return strcmp(stanza->name, "presence") == 0 && type != NULL &&
+	    strcmp(type, "unavailable") == 0;
+}
+
 static enum flood_verdict
 inbound_flood(struct inbound *inbound, const struct jid *from, bool told)
 {
@@ -467,6 +540,19 @@ inbound_rest(struct inbound *inbound, const struct jid *from,
 		stat_add(&inbound_ignored, 1);
 }
 
+/* Whose server says that our presence cannot reach him is not there. */
+static void
+inbound_presence_error(struct inbound *inbound, const struct jid *from,
+    const struct jid *to)
+{
+	struct buf channel;
+
+	buf_init(&channel, 0);
+	if (jid_channel(to, &channel) && channel.len > 0)
+		roster_leave(inbound->roster, from, channel.data);
+	buf_clear(&channel);
+}
+
 /* Neither a reply nor an error. */
 static void
 inbound_request(struct inbound *inbound, const struct jid *from,
@@ -475,7 +561,9 @@ inbound_request(struct inbound *inbound, const struct jid *from,
 	/* RFC 6121 §4: presence is not answered with errors. */
 	bool told = strcmp(stanza->name, "presence") != 0;
 
-	switch (inbound_flood(inbound, from, told)) {
+	switch (inbound_is_leaving(stanza, xml_attr(stanza, "type")) ?
+	        FLOOD_TAKE :
+	        inbound_flood(inbound, from, told)) {
 	case FLOOD_TAKE:
 		break;
 	case FLOOD_TELL:
@@ -511,6 +599,9 @@ inbound_stanza(struct inbound *inbound, const struct xml *stanza)
 	}
 	if (inbound_reply(inbound, &from, &to, stanza, type))
 		return;
+	if (type != NULL && strcmp(type, "error") == 0 &&
+	    strcmp(stanza->name, "presence") == 0)
+		inbound_presence_error(inbound, &from, &to);
 	if (type != NULL && strcmp(type, "error") == 0)
 		inbound_bounce(inbound, &from, &to, stanza);
 	else
@@ -535,6 +626,24 @@ inbound_check_creators(const struct conf_component *component)
 			    "domain=%s creator=%s reason=\"%s\"",
 			    LOGQ(component->domain), LOGQ(creators->list[i]),
 			    why);
+}
+
+static void
+inbound_make_roster(struct inbound *inbound, const struct inbound_opts *opts)
+{
+	const struct roster_opts roster = {
+		.worker = inbound->worker,
+		.component = inbound->component,
+		.service = inbound->service,
+		.service_ops = &inbound_ops,
+		.peer = inbound,
+		.notify = opts->notify,
+		.told = opts->told,
+		.arg = opts->arg,
+	};
+
+	inbound->roster = roster_create(&roster);
+	notify_set_roster(opts->notify, inbound->roster);
 }
 
 static void
@@ -576,6 +685,7 @@ inbound_create(const struct inbound_opts *opts)
 	    opts->component->jids_max);
 	inbound->refs = 1;
 	inbound_make_relay(inbound);
+	inbound_make_roster(inbound, opts);
 	return inbound;
 }
 
@@ -585,6 +695,7 @@ inbound_close(struct inbound *inbound)
 	if (inbound == NULL)
 		return;
 	inbound->arg = NULL;
+	roster_stop(inbound->roster);
 	relay_free(inbound->relay);
 	inbound->relay = NULL;
 	inbound_unref(inbound);
@@ -594,4 +705,16 @@ void
 inbound_reload(struct inbound *inbound, const struct conf *conf)
 {
 	service_reload(inbound->service, conf);
+}
+
+void
+inbound_entry(struct inbound *inbound, const struct entry *entry)
+{
+	roster_entry(inbound->roster, entry);
+}
+
+struct roster *
+inbound_roster(const struct inbound *inbound)
+{
+	return inbound->roster;
 }

@@ -2,7 +2,8 @@
  * What users send to the component: a stanza in, at most one answer out.
  * Requests and presence go to the channels' service (common/xmpp/service.h),
  * with subscriptions that are durable; errors are bounces and may end one;
- * messages to a channel are not taken.
+ * messages to a channel are not taken.  Whose presence is known lives here, too
+ * (roster.h).
  *
  * It outlives inbound_close() until the store has answered what it was asked.
  */
@@ -19,12 +20,16 @@
 #define INBOUND_BOUNCES_MAX 64
 
 struct inbound;
+struct notify;
+struct roster;
 
 struct inbound_opts {
 	struct worker *worker;
 	const struct conf_component *component;
 	/* One whole stanza for the link. */
 	void (*send)(void *arg, const char *text, size_t len);
+	struct notify *notify;
+	void (*told)(void *arg); /* as in roster.h */
 	void *arg;
 };
 
@@ -33,5 +38,9 @@ struct inbound *inbound_create(const struct inbound_opts *opts);
 void inbound_close(struct inbound *inbound);
 void inbound_reload(struct inbound *inbound, const struct conf *conf);
 void inbound_stanza(struct inbound *inbound, const struct xml *stanza);
+/* Behind notify_entry(). */
+void inbound_entry(struct inbound *inbound, const struct entry *entry);
+/* Borrowed. */
+struct roster *inbound_roster(const struct inbound *inbound);
 
 #endif

@@ -109,6 +109,34 @@ notify_wake(struct notify *notify, struct roll_channel *channel)
 	return target;
 }
 
+void
+notify_set_roster(struct notify *notify, const struct roster *roster)
+{
+	notify->roster = roster;
+}
+
+void
+notify_join(struct notify *notify, const char *channel, const char *jid,
+    uint64_t n)
+{
+	const struct subscription sub = { .n = n,
+		.since = notify_position(notify),
+		.owner = notify->domain,
+		.channel = channel,
+		.address = jid,
+		.state = SUB_ACTIVE };
+
+	notify_add(notify, &sub);
+}
+
+void
+notify_part(struct notify *notify, const char *channel, uint64_t n)
+{
+	const struct subscription sub = { .n = n, .channel = channel };
+
+	notify_remove(notify, &sub);
+}
+
 static void
 notify_see_item(struct notify *notify, const struct entry *entry)
 {

@@ -33,6 +33,7 @@
 #define NOTIFY_QUIET_MAX 256
 
 struct notify;
+struct roster;
 
 struct notify_opts {
 	struct worker *worker;
@@ -57,6 +58,14 @@ void notify_free(struct notify *notify);
  * caller's to leave out. */
 void notify_add(struct notify *notify, const struct subscription *sub);
 void notify_remove(struct notify *notify, const struct subscription *sub);
+/* Who is away is asked there, where a class wants to know; borrowed, and made
+ * after it. */
+void notify_set_roster(struct notify *notify, const struct roster *roster);
+/* One that is not stored: a full JID that gets what comes from now on, as
+ * number n, above all of the store's. */
+void notify_join(struct notify *notify, const char *channel, const char *jid,
+    uint64_t n);
+void notify_part(struct notify *notify, const char *channel, uint64_t n);
 /* Every entry of the log passes here before its channel sees it. */
 void notify_entry(struct notify *notify, const struct entry *entry);
 

@@ -7,6 +7,7 @@
 #include "common/base/stat.h"
 #include "common/xmpp/change.h"
 #include "common/xmpp/jid.h"
+#include "component/roster.h"
 
 static struct stat_metric target_sent =
     STAT_COUNTER("waft_component_sent_stanzas_total",
@@ -24,6 +25,10 @@ static struct stat_metric target_iq_off =
 static struct stat_metric target_quarantined =
     STAT_COUNTER("waft_component_skipped_total",
         "Deliveries left out, by reason", "reason=\"quarantined\"");
+static struct stat_metric target_away =
+    STAT_COUNTER("waft_component_skipped_total",
+        "Deliveries left out, by reason", "reason=\"away\"");
+
 static struct stat_metric target_untold =
     STAT_COUNTER("waft_component_skipped_total",
         "Deliveries left out, by reason", "reason=\"channel-deleted\"");
@@ -273,14 +278,28 @@ target_write(struct target *target, const struct entry *entry,
 	}
 }
 
+/* What may not stand in a bare JID needs no escape, either. */
 static bool
-target_wants(const struct member *member, const struct entry *entry,
-    const struct stanza *stanza)
+target_is_away(const struct target *target, const struct member *member)
+{
+	return !member->full &&
+	    roster_is_away(target->notify->roster,
+	        members_text(target->members, member), member->len,
+	        target->name);
+}
+
+static bool
+target_wants(const struct target *target, const struct member *member,
+    const struct entry *entry, const struct stanza *stanza)
 {
 	if (member->since >= entry->seq)
 		return false;
 	if (stanza_kind(stanza) == STANZA_IQ && !member->full) {
 		stat_add(&target_iq_bare, 1);
+		return false;
+	}
+	if (target->class->available_only && target_is_away(target, member)) {
+		stat_add(&target_away, 1);
 		return false;
 	}
 	return true;
@@ -320,7 +339,7 @@ target_send(struct target *target, struct entry *entry,
 	target_fill(target, entry, stanza, &fill);
 	for (i = members_after(members, done); i < members->count; i++) {
 		member = &members->list[i];
-		if (!target_wants(member, entry, stanza))
+		if (!target_wants(target, member, entry, stanza))
 			continue;
 		if (!target_may_write(target))
 			break;

@@ -68,6 +68,7 @@ struct notify {
 	struct buf *out;
 	void (*wrote)(void *arg);
 	void (*batch)(void *arg);
+	const struct roster *roster;
 	void (*pause)(void *arg, bool paused);
 	void *arg;
 	struct roll roll;

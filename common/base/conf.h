@@ -79,6 +79,7 @@ struct conf_component {
 	enum conf_bounce bounce;
 	struct conf_strings creators;        /* bare JIDs and domains */
 	int stanzas_per_jid;                 /* a second; 100 */
+	int presences_max;                   /* 100000 */
 	int jids_max;                        /* counted at once; 100000 */
 	char *origin;                        /* URL of the relay, or NULL */
 	int64_t origin_timeout_ms;           /* 10s */
@@ -175,6 +176,7 @@ struct conf_class {
 	enum conf_notify notify;
 	bool iq;
 	enum conf_relay relay;
+	bool available_only; /* XMPP users who are there, as far as known */
 };
 
 enum conf_token_kind {

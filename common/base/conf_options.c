@@ -144,6 +144,9 @@ const struct conf_option conf_options[] = {
 	COMPONENT_ROW(creators, "creators", CONF_TEXTS, NULL, 0, 0, NULL,
 	    "Users of the XMPP server who may create nodes and own them: "
 	    "bare JIDs, or domains for all who are there"),
+	COMPONENT_ROW(presences_max, "presences-max", CONF_INT, "100000",
+	    1, 10000000, NULL,
+	    "Clients whose presence at channels is known at once"),
 	COMPONENT_ROW(stanzas_per_jid, "stanzas-per-jid", CONF_INT, "100",
 	    1, 1000000, NULL,
 	    "Stanzas of one bare JID in a second, errors not counted; ten "
@@ -358,6 +361,9 @@ const struct conf_option conf_options[] = {
 	    "What the component's origin gets of what users send to the "
 	    "channel's address: the rest, which waft does not answer itself; "
 	    "all of it; none"),
+	CLASS_ROW(available_only, "available-only", CONF_BOOL, "no", 0, 0, NULL,
+	    "Leave out users of the XMPP server who show the channel their "
+	    "presence and are not available"),
 
 	TOKEN_ROW(kind, "kind", CONF_CHOICE, "static", 0, 0, conf_kinds,
 	    "static (a bearer), basic (NAME and a password), or jwt"),

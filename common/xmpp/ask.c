@@ -188,6 +188,12 @@ ask_find(struct ask *ask, void (*found)(struct ask *ask))
 
 /* ---- subscribing ----------------------------------------------------- */
 
+static unsigned
+ask_ways(const struct ask *ask)
+{
+	return ask->by_presence ? SUB_BY_PRESENCE : SUB_BY_REQUEST;
+}
+
 /* The peer cannot keep one that is not in force yet. */
 static void
 ask_subscribe_pending(struct ask *ask)
@@ -200,7 +206,8 @@ ask_subscribe_pending(struct ask *ask)
 	sub = (struct subscription){ .owner = service->domain,
 		.channel = ask->channel,
 		.address = ask->jid.full,
-		.state = SUB_PENDING };
+		.state = SUB_PENDING,
+		.ways = ask_ways(ask) };
 
 	store_sub_put(service->store, service->loop, &sub, ask->subscribed,
 	    ask);
@@ -238,7 +245,7 @@ ask_counted_cb(enum err err, const struct subscription *subs, size_t count,
 		ask_subscribe_pending(ask);
 	else
 		service->ops->subscribe(ask->peer, &ask->jid, ask->channel,
-		    ask->subscribed, ask);
+		    ask_ways(ask), ask->subscribed, ask);
 }
 
 static void
@@ -259,6 +266,19 @@ ask_subscribe(struct ask *ask, const struct jid *jid, service_sub_fn *done)
 	ask_look(ask, ask_subscribe_looked);
 }
 
+/* The roster is told what was ended otherwise. */
+static void
+ask_unsubscribed_cb(enum err err, const struct subscription *sub, bool existed,
+    void *arg)
+{
+	struct ask *ask = arg;
+
+	if (!ask->service->closed && err == ERR_OK && sub != NULL &&
+	    (sub->ways & SUB_BY_PRESENCE) != 0)
+		ask_presence_to(ask, ask->jid.full, "unsubscribed");
+	ask->subscribed(err, sub, existed, ask);
+}
+
 static void
 ask_unsubscribe_cb(enum err err UNUSED, const struct subscription *subs UNUSED,
     size_t count UNUSED, void *arg)
@@ -267,7 +287,7 @@ ask_unsubscribe_cb(enum err err UNUSED, const struct subscription *subs UNUSED,
 
 	if (!ask_is_late(ask))
 		ask->service->ops->unsubscribe(ask->peer, &ask->jid,
-		    ask->channel, ask->subscribed, ask);
+		    ask->channel, ask_unsubscribed_cb, ask);
 }
 
 static void
@@ -417,6 +437,40 @@ ask_presence(const struct ask *ask, const char *type)
 	buf_add_attr(&out, "from", ask->self);
 	buf_add_attr(&out, "to", to.full);
 	buf_adds(&out, "/>");
+	ask_send(ask, &out);
+}
+
+void
+ask_presence_to(const struct ask *ask, const char *to, const char *type)
+{
+	struct buf out, from;
+
+	buf_init(&from, 0);
+	jid_of_channel(ask->channel, ask->service->domain, &from);
+	ask_open(&out, "presence", ask->service->stanza_ns);
+	buf_add_attr(&out, "type", type);
+	buf_add_attr(&out, "from", from.data);
+	buf_add_attr(&out, "to", to);
+	buf_adds(&out, "/>");
+	ask->service->ops->tell(ask->peer, to, out.data, out.len);
+	buf_clear(&out);
+	buf_clear(&from);
+}
+
+void
+ask_presence_error(const struct ask *ask, const struct ask_error *error)
+{
+	struct buf out;
+
+	ask_count_refusal(ask, error->condition);
+	ask_open(&out, "presence", ask->service->stanza_ns);
+	buf_add_attr(&out, "type", "error");
+	buf_add_attr(&out, "from", ask->self);
+	buf_add_attr(&out, "to", ask->from.full);
+	buf_addf(&out,
+	    "><error type='%s'><%s xmlns='" ASK_STANZAS
+	    "'/></error></presence>",
+	    error->type, error->condition);
 	ask_send(ask, &out);
 }
 

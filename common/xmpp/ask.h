@@ -120,6 +120,11 @@ void ask_fail(struct ask *ask, enum err err);
 void ask_note(const struct ask *ask, const char *what);
 /* From us to the asker's bare JID, of a type.  Does not take it. */
 void ask_presence(const struct ask *ask, const char *type);
+/* What is wrong with the presence that the asker sent.  Does not take it. */
+void ask_presence_error(const struct ask *ask, const struct ask_error *error);
+/* The same as ask_presence() from the channel to somebody else; type NULL: we
+ * are available, and nothing about the channel. */
+void ask_presence_to(const struct ask *ask, const char *to, const char *type);
 /* We are available and say what the channel, which was looked up, is; to his
  * full JID or all of his clients. */
 void ask_available(const struct ask *ask, bool to_full);
@@ -160,6 +165,6 @@ void items_write(const struct ask *ask, const struct entry *entry,
     struct buf *out);
 /* The <c/> of our presence; the caller's. */
 char *disco_caps(void);
-void presence_request(struct ask *ask, const char *type);
+void presence_request(struct ask *ask, const struct xml *stanza);
 
 #endif

@@ -87,14 +87,6 @@ service_iq(struct ask *ask, const struct jid *to, const char *type,
 		ask_error(ask, &service_unavailable);
 }
 
-static bool
-service_is_presence_word(const char *type)
-{
-	return type != NULL &&
-	    (strcmp(type, "subscribe") == 0 ||
-	        strcmp(type, "unsubscribe") == 0 || strcmp(type, "probe") == 0);
-}
-
 bool
 service_stanza(struct service *service, void *peer, const struct jid *from,
     const struct jid *to, const struct xml *stanza)
@@ -116,11 +108,11 @@ service_stanza(struct service *service, void *peer, const struct jid *from,
 		    (authorize_answer(service, peer, from, to, stanza) ||
 		        talk_message(service, peer, from, to, stanza));
 	if (strcmp(stanza->name, "presence") != 0 ||
-	    !service_is_presence_word(type))
+	    (type != NULL && strcmp(type, "error") == 0))
 		return false;
 	self = *to;
 	jid_to_bare(&self);
-	presence_request(ask_create(service, peer, from, &self, NULL), type);
+	presence_request(ask_create(service, peer, from, &self, NULL), stanza);
 	return true;
 }
 

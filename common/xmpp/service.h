@@ -34,13 +34,28 @@ struct service_ops {
 	 * service's stanza_ns. */
 	void (*send)(void *peer, const char *text, size_t len);
 	/* Jid is prepared and belongs to the asker, who may, and has fewer
-	 * subscriptions than subscriptions-per-jid. */
+	 * subscriptions than subscriptions-per-jid.  Ways as in store.h. */
 	void (*subscribe)(void *peer, const struct jid *jid,
-	    const char *channel, service_sub_fn *done, void *arg);
+	    const char *channel, unsigned ways, service_sub_fn *done,
+	    void *arg);
 	/* ERR_NOTFOUND: was not subscribed. */
 	void (*unsubscribe)(void *peer, const struct jid *jid,
 	    const char *channel, service_sub_fn *done, void *arg);
-	/* All of the bare JID's; channel NULL: of all channels. */
+	/* The full JID's client says at the channel that it is there.  False:
+	 * it had said so already, and what was to be done is done. */
+	bool (*arrive)(void *peer, const struct jid *jid, const char *channel,
+	    int priority);
+	/* It gets the channel's items until it leaves.  Err ERR_LIMIT. */
+	enum err (
+	    *join)(void *peer, const struct jid *jid, const char *channel);
+	/* The full JID, or all of a bare one, is there no more. */
+	void (*leave)(void *peer, const struct jid *jid, const char *channel);
+	/* The bare JID's presence is the channel's to see from now on, or no
+	 * more. */
+	void (*show)(void *peer, const struct jid *jid, const char *channel,
+	    bool shown);
+	/* All of the bare JID's, also of those who joined; channel NULL: of all
+	 * channels. */
 	void (*subscriptions)(void *peer, const struct jid *jid,
 	    const char *channel, service_list_fn *done, void *arg);
 	/* May this asker subscribe, read items, see the name?  Applies the
@@ -93,6 +108,11 @@ void service_reload(struct service *service, const struct conf *conf);
  */
 bool service_stanza(struct service *service, void *peer, const struct jid *from,
     const struct jid *to, const struct xml *stanza);
+
+/* Presence of a channel to a JID, unasked; type NULL: it is available, and
+ * says what it is.  Nothing where the channel has no presence way in. */
+void service_greet(struct service *service, void *peer, const struct jid *to,
+    const char *channel, const char *type);
 
 /* An error answer to a stanza (RFC 6120 §8.3), echoing nothing but its head. */
 void service_error(const struct xml *stanza, const char *from, const char *to,

@@ -55,10 +55,11 @@ peer_tell(void *arg, const char *to UNUSED, const char *text, size_t len)
 
 static void
 peer_subscribe(void *arg UNUSED, const struct jid *jid, const char *channel,
-    service_sub_fn *done, void *done_arg)
+    unsigned ways, service_sub_fn *done, void *done_arg)
 {
 	const struct subscription sub = { .address = jid->full,
-		.channel = channel };
+		.channel = channel,
+		.ways = ways };
 
 	done(ERR_OK, &sub, false, done_arg);
 }
@@ -78,6 +79,33 @@ peer_subscriptions(void *arg, const struct jid *jid, const char *channel,
 		.channel = channel == NULL ? "n" : channel };
 
 	done(ERR_OK, &sub, ((struct peer *)arg)->owner ? 1 : 0, done_arg);
+}
+
+static bool
+peer_arrive(void *arg UNUSED, const struct jid *jid UNUSED,
+    const char *channel UNUSED, int priority)
+{
+	if (priority < -128 || priority > 127)
+		abort();
+	return true;
+}
+
+static enum err
+peer_join(void *arg UNUSED, const struct jid *jid UNUSED, const char *channel)
+{
+	return channel[0] == 'y' ? ERR_LIMIT : ERR_OK;
+}
+
+static void
+peer_leave(void *arg UNUSED, const struct jid *jid UNUSED,
+    const char *channel UNUSED)
+{
+}
+
+static void
+peer_show(void *arg UNUSED, const struct jid *jid UNUSED,
+    const char *channel UNUSED, bool shown UNUSED)
+{
 }
 
 static bool
@@ -110,6 +138,10 @@ static const struct service_ops peer_ops = {
 	.send = peer_send,
 	.subscribe = peer_subscribe,
 	.unsubscribe = peer_unsubscribe,
+	.arrive = peer_arrive,
+	.join = peer_join,
+	.leave = peer_leave,
+	.show = peer_show,
 	.subscriptions = peer_subscriptions,
 	.may_subscribe = peer_may,
 	.may_publish = peer_may,

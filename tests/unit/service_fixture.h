@@ -44,8 +44,15 @@ struct peer {
 	bool passing;    /* its JID is not its own tomorrow */
 	struct buf told; /* for others */
 	int named;       /* ids made; -1: makes none */
+	bool known;      /* who arrives has arrived before */
+	bool full;       /* nobody joins */
+	int arrived;     /* priority of the last one */
+	size_t joined;
+	size_t left;
+	bool shown;
 	size_t n;
 	char *subs[SUBS_MAX][2]; /* address, channel */
+	unsigned ways[SUBS_MAX];
 };
 
 static struct conf *conf;
@@ -91,7 +98,7 @@ peer_find(const struct peer *p, const char *address, const char *channel)
 
 static inline void
 peer_subscribe(void *arg, const struct jid *jid, const char *channel,
-    service_sub_fn *done, void *done_arg)
+    unsigned ways, service_sub_fn *done, void *done_arg)
 {
 	struct peer *p = arg;
 	size_t i = peer_find(p, jid->full, channel);
@@ -105,8 +112,13 @@ peer_subscribe(void *arg, const struct jid *jid, const char *channel,
 	if (!existed) {
 		assert_true(p->n < SUBS_MAX);
 		p->subs[p->n][0] = xstrdup(jid->full);
-		p->subs[p->n++][1] = xstrdup(channel);
+		p->subs[p->n][1] = xstrdup(channel);
+		p->ways[p->n++] = 0;
 	}
+	if ((ways & SUB_WAYS_EXACT) != 0)
+		p->ways[i] = 0;
+	p->ways[i] |= ways & ~SUB_WAYS_EXACT;
+	sub.ways = p->ways[i];
 	done(ERR_OK, &sub, existed, done_arg);
 }
 
@@ -117,6 +129,7 @@ peer_remove(struct peer *p, size_t i)
 	free(p->subs[i][1]);
 	p->n--;
 	memmove(p->subs[i], p->subs[i + 1], (p->n - i) * sizeof p->subs[0]);
+	memmove(&p->ways[i], &p->ways[i + 1], (p->n - i) * sizeof p->ways[0]);
 }
 
 static inline void
@@ -125,13 +138,15 @@ peer_unsubscribe(void *arg, const struct jid *jid, const char *channel,
 {
 	struct peer *p = arg;
 	size_t i = peer_find(p, jid->full, channel);
+	struct subscription sub = { .address = jid->full, .channel = channel };
 
 	if (i == p->n) {
 		done(ERR_NOTFOUND, NULL, false, done_arg);
 		return;
 	}
+	sub.ways = p->ways[i];
 	peer_remove(p, i);
-	done(ERR_OK, NULL, true, done_arg);
+	done(ERR_OK, &sub, true, done_arg);
 }
 
 static inline void
@@ -147,9 +162,45 @@ peer_subscriptions(void *arg, const struct jid *jid, const char *channel,
 		if (channel != NULL && strcmp(p->subs[i][1], channel) != 0)
 			continue;
 		subs[n].address = p->subs[i][0];
+		subs[n].ways = p->ways[i];
 		subs[n++].channel = p->subs[i][1];
 	}
 	done(ERR_OK, subs, n, done_arg);
+}
+
+static inline bool
+peer_arrive(void *arg, const struct jid *jid UNUSED, const char *channel UNUSED,
+    int priority)
+{
+	struct peer *p = arg;
+
+	p->arrived = priority;
+	return !p->known;
+}
+
+static inline enum err
+peer_join(void *arg, const struct jid *jid UNUSED, const char *channel UNUSED)
+{
+	struct peer *p = arg;
+
+	if (p->full)
+		return ERR_LIMIT;
+	p->joined++;
+	return ERR_OK;
+}
+
+static inline void
+peer_leave(void *arg, const struct jid *jid UNUSED, const char *channel UNUSED)
+{
+	((struct peer *)arg)->left++;
+}
+
+static inline void
+peer_show(void *arg, const struct jid *jid, const char *channel UNUSED,
+    bool shown)
+{
+	assert_int_equal(jid->resource_len, 0);
+	((struct peer *)arg)->shown = shown;
 }
 
 static inline bool
@@ -199,6 +250,10 @@ static const struct service_ops peer_ops = {
 	.send = peer_send,
 	.subscribe = peer_subscribe,
 	.unsubscribe = peer_unsubscribe,
+	.arrive = peer_arrive,
+	.join = peer_join,
+	.leave = peer_leave,
+	.show = peer_show,
 	.subscriptions = peer_subscriptions,
 	.may_subscribe = peer_may_subscribe,
 	.may_publish = peer_may_publish,

@@ -221,6 +221,192 @@ TEST(c7_1_says_in_its_presence_what_the_channel_is)
 	    "<status>n</status>");
 }
 
+/* ---- presence -------------------------------------------------------- */
+
+#define HERE(to)                                                      \
+	"<presence from='" N_AT "' to='" to "'><status>n</status><c " \
+	"xmlns='http://jabber.org/protocol/caps'"
+#define FROM_N(type, to) \
+	"<presence type='" type "' from='" N_AT "' to='" to "'/>"
+#define BARE "user@example.com"
+
+TEST(c7_8_ends_by_roster_what_a_roster_made_and_nothing_else)
+{
+	ask(N_AT, "<presence type='subscribe'/>");
+	assert_int_equal(peer.ways[0], SUB_BY_PRESENCE);
+	SET(VERB("<subscribe node='n' jid='" BARE "'/>"));
+	assert_int_equal(peer.ways[0], SUB_BY_PRESENCE | SUB_BY_REQUEST);
+	assert_string_equal(ask(N_AT, "<presence type='unsubscribe'/>"),
+	    FROM_N("unavailable", BARE) FROM_N("unsubscribed", BARE));
+	assert_int_equal(peer.ways[0], SUB_BY_REQUEST);
+	assert_has(ask(N_AT, "<presence type='unsubscribe'/>"),
+	    "type='unsubscribed'");
+	assert_int_equal(peer.n, 1);
+	ask(N_AT, "<presence type='unsubscribed'/>");
+	assert_int_equal(peer.answers, 0);
+	assert_int_equal(peer.n, 1);
+	SET(VERB("<unsubscribe node='n' jid='" BARE "'/>"));
+	assert_int_equal(peer.n, 0);
+	assert_int_equal(peer.told.len, 0);
+}
+
+TEST(tells_the_roster_of_a_subscription_that_was_ended_otherwise)
+{
+	ask(N_AT, "<presence type='subscribe'/>");
+	SET(VERB("<unsubscribe node='n' jid='" BARE "'/>"));
+	assert_int_equal(peer.n, 0);
+	assert_string_equal(peer.told.data, FROM_N("unsubscribed", BARE));
+}
+
+TEST(c7_4_lets_a_client_in_that_says_it_is_there)
+{
+	assert_has(ask(N_AT, "<presence><priority> -3</priority></presence>"),
+	    HERE(ASKER));
+	assert_int_equal(peer.answers, 1);
+	assert_int_equal(peer.joined, 1);
+	assert_int_equal(peer.arrived, -3);
+	assert_int_equal(peer.n, 0);
+	ask(N_AT, "<presence type='unavailable'/>");
+	assert_int_equal(peer.left, 1);
+	assert_int_equal(peer.answers, 0);
+}
+
+TEST(c7_9_answers_a_client_once)
+{
+	ask(N_AT, "<presence type='subscribe'/>");
+	assert_has(ask(N_AT, "<presence/>"), HERE(ASKER));
+	assert_int_equal(peer.answers, 1);
+	assert_int_equal(peer.joined, 0);
+	peer.known = true;
+	ask(N_AT, "<presence><show>away</show></presence>");
+	assert_int_equal(peer.answers, 0);
+}
+
+TEST(c7_4_refuses_whom_a_subscription_would_be_refused)
+{
+	peer.closed = true;
+	assert_string_equal(ask(N_AT, "<presence/>"),
+	    "<presence type='error' from='" N_AT "' to='" ASKER
+	    "'><error type='cancel'><not-allowed "
+	    "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+	    "</presence>");
+	peer.closed = false;
+	peer.full = true;
+	assert_has(ask(N_AT, "<presence/>"), "<resource-constraint");
+	peer.full = false;
+	conf->control.subscriptions_per_jid = 1;
+	SET(VERB("<subscribe node='m' jid='" BARE "'/>"));
+	assert_has(ask(N_AT, "<presence/>"), "<resource-constraint");
+	assert_int_equal(peer.joined, 0);
+}
+
+TEST(c7_4_lets_nobody_in_where_an_owner_decides)
+{
+	static const char *const models[] = { "authorize", "whitelist",
+		"presence" };
+	size_t i;
+
+	make_titled();
+	asker = "other@example.net/phone";
+	assert_has(ask("own@" DOMAIN, "<presence/>"), "<status>");
+	assert_int_equal(peer.joined, 1);
+	for (i = 0; i < ARRAY_LEN(models); i++) {
+		char *form =
+		    xasprintf(CONFIGURE("access_model", "%s"), models[i]);
+
+		asker = ASKER;
+		assert_has(SET(form), "type='result'");
+		free(form);
+		asker = "other@example.net/phone";
+		assert_has(ask("own@" DOMAIN, "<presence/>"), "type='error'");
+	}
+	assert_int_equal(peer.joined, 1);
+}
+
+TEST(c7_2_asks_for_nobodys_presence_unless_the_class_needs_it)
+{
+	SET(VERB("<subscribe node='n' jid='" BARE "'/>"));
+	assert_null(strstr(peer.sent.data, "<presence"));
+	assert_null(strstr(ask(N_AT, "<presence type='subscribe'/>"),
+	    "type='subscribe'"));
+	conf->classes[0].available_only = true;
+	SET(VERB("<subscribe node='m' jid='" BARE "'/>"));
+	assert_null(strstr(peer.sent.data, "<presence"));
+	assert_has(ask("m@" DOMAIN, "<presence type='subscribe'/>"),
+	    "<presence type='subscribe' from='m@" DOMAIN "' to='" BARE "'/>");
+	ask("m@" DOMAIN, "<presence type='subscribed'/>");
+	assert_true(peer.shown);
+	assert_int_equal(peer.answers, 0);
+	ask("m@" DOMAIN, "<presence type='unsubscribed'/>");
+	assert_false(peer.shown);
+	assert_int_equal(peer.answers, 0);
+}
+
+TEST(c7_3_says_unsubscribed_to_a_probe_it_does_not_know)
+{
+	assert_string_equal(ask(DOMAIN, "<presence type='probe'/>"),
+	    "<presence type='unsubscribed' from='" DOMAIN "' to='" BARE "'/>");
+	assert_string_equal(ask(N_AT, "<presence type='probe'/>"),
+	    FROM_N("unsubscribed", BARE));
+	ask(N_AT, "<presence type='subscribe'/>");
+	assert_has(ask(N_AT, "<presence type='probe'/>"), HERE(ASKER));
+	assert_int_equal(peer.answers, 1);
+}
+
+TEST(takes_presence_that_is_odd)
+{
+	static const struct {
+		const char *text;
+		const char *answer; /* NULL: none */
+	} odd[] = {
+		{ "<presence type='bogus'/>", "<bad-request" },
+		{ "<presence type=''/>", "<bad-request" },
+		{ "<presence><x xmlns='http://jabber.org/protocol/muc'/>"
+		  "</presence>",
+		    "<service-unavailable" },
+		{ "<presence><priority/></presence>", "<status>" },
+		{ "<presence><priority>300</priority></presence>", "<status>" },
+		{ "<presence><priority>1e1</priority></presence>", "<status>" },
+		{ "<presence><priority>99999999999</priority></presence>",
+		    "<status>" },
+		{ "<presence type='unsubscribed'/>", NULL },
+		{ "<presence type='subscribed'/>", NULL },
+		{ "<presence type='unavailable'/>", NULL },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(odd); i++) {
+		const char *answer = ask(N_AT, odd[i].text);
+
+		assert_int_equal(peer.answers, odd[i].answer != NULL);
+		if (odd[i].answer != NULL)
+			assert_has(answer, odd[i].answer);
+		assert_int_equal(peer.arrived, 0);
+	}
+	assert_false(give(N_AT, "<presence type='error'><error/></presence>"));
+	ask(DOMAIN, "<presence/>");
+	assert_int_equal(peer.answers, 0);
+	asker = BARE;
+	ask(N_AT, "<presence/>");
+	assert_int_equal(peer.answers, 0);
+}
+
+TEST(c7_10_greets_by_what_the_channel_is)
+{
+	struct jid to = jid_of(BARE);
+
+	peer.answers = 0;
+	service_greet(service, &peer, &to, "n", NULL);
+	while (peer.refs > 0)
+		loop_turn(loop, true);
+	assert_has(peer.sent.data, HERE(BARE));
+	service_greet(service, &peer, &to, "n", "unavailable");
+	assert_string_equal(peer.told.data, FROM_N("unavailable", BARE));
+	buf_reset(&peer.told);
+	service_greet(service, &peer, &to, "Not Prepared", "unavailable");
+	assert_int_equal(peer.told.len, 0);
+}
+
 /* ---- chat ------------------------------------------------------------ */
 
 TEST(helps_by_chat)
@@ -342,6 +528,17 @@ main(void)
 		RULE(c5_7_offers_no_registration_at_the_service),
 		RULE(c5_9_says_in_its_presence_what_it_can_and_answers_for_it),
 		RULE(c7_1_says_in_its_presence_what_the_channel_is),
+		RULE(c7_8_ends_by_roster_what_a_roster_made_and_nothing_else),
+		RULE(
+		    tells_the_roster_of_a_subscription_that_was_ended_otherwise),
+		RULE(c7_4_lets_a_client_in_that_says_it_is_there),
+		RULE(c7_9_answers_a_client_once),
+		RULE(c7_4_refuses_whom_a_subscription_would_be_refused),
+		RULE(c7_4_lets_nobody_in_where_an_owner_decides),
+		RULE(c7_2_asks_for_nobodys_presence_unless_the_class_needs_it),
+		RULE(c7_3_says_unsubscribed_to_a_probe_it_does_not_know),
+		RULE(takes_presence_that_is_odd),
+		RULE(c7_10_greets_by_what_the_channel_is),
 		RULE(helps_by_chat),
 		RULE(lists_channels_by_chat),
 		RULE(subscribes_by_chat),

@@ -275,10 +275,10 @@ TEST(c7_1_c7_3_subscribes_and_unsubscribes_by_presence)
 	assert_string_equal(peer.subs[0][1], "n");
 	assert_has(ask("n@" DOMAIN, "<presence type='probe'/>"), HERE(ASKER));
 	assert_string_equal(ask("n@" DOMAIN, "<presence type='unsubscribe'/>"),
-	    FROM_N(" type='unsubscribed'"));
+	    FROM_N(" type='unavailable'") FROM_N(" type='unsubscribed'"));
 	assert_int_equal(peer.n, 0);
 	assert_string_equal(ask("n@" DOMAIN, "<presence type='unsubscribe'/>"),
-	    FROM_N(" type='unsubscribed'"));
+	    FROM_N(" type='unavailable'") FROM_N(" type='unsubscribed'"));
 	assert_string_equal(ask("n@" DOMAIN, "<presence type='probe'/>"),
 	    FROM_N(" type='unsubscribed'"));
 }
