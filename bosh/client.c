@@ -16,8 +16,9 @@
 #include "common/channel/item.h"
 
 /* A ring larger than this is given back when it is empty. */
-#define CLIENT_OUT_KEEP 8
-#define CLIENT_IQ_HASH  6 /* bytes of the hash of a JID in an iq's id */
+#define CLIENT_OUT_KEEP  8
+#define CLIENT_COMMON_MS 1000
+#define CLIENT_IQ_HASH   6 /* bytes of the hash of a JID in an iq's id */
 
 static struct stat_metric client_delivered =
     STAT_COUNTER("waft_bosh_stanzas_total", "Stanzas written to clients", NULL);
@@ -241,30 +242,37 @@ client_send_stream(struct client *client, const char *text, size_t len)
 
 /* ---- writing --------------------------------------------------------- */
 
-/* The id and the sender that all copies of an item share. */
+/* What all copies of an item have in common, but for those that come late: the
+ * sender, the id, what we say of it. */
 static void
-client_common(struct gateway *gateway, struct entry *entry,
-    const struct stanza *stanza)
+client_common(struct gateway *gateway, const struct client_out *out)
 {
-	struct buf from;
+	const char *epoch = store_epoch(worker_store(gateway->worker));
+	int64_t now = loop_now_ms(gateway->loop);
+	struct entry *entry = out->what;
+	struct buf address;
 
-	if (gateway->last == entry)
+	/* What is live gets late. */
+	if (gateway->last == entry && gateway->last_late == out->late &&
+	    now - gateway->last_ms < CLIENT_COMMON_MS)
 		return;
 	if (gateway->last != NULL)
 		entry_unref(gateway->last);
 	gateway->last = entry_ref(entry);
+	gateway->last_late = out->late;
+	gateway->last_ms = now;
 	buf_reset(&gateway->last_from);
 	buf_reset(&gateway->last_id);
-	if (stanza_from(stanza) == NULL) {
-		buf_init(&from, 0);
-		jid_of_channel(entry->channel, gateway->conf->bosh.domain,
-		    &from);
-		buf_add_xml(&gateway->last_from, from.data, from.len);
-		buf_clear(&from);
-	}
-	if (stanza_id(stanza) == NULL || stanza_kind(stanza) == STANZA_IQ)
-		item_stanza_id(store_epoch(worker_store(gateway->worker)),
-		    entry, &gateway->last_id);
+	buf_reset(&gateway->last_inner);
+	buf_init(&address, 0);
+	jid_of_channel(entry->channel, gateway->conf->bosh.domain, &address);
+	buf_add_xml(&gateway->last_from, address.data, address.len);
+	buf_clear(&address);
+	item_stanza_id(epoch, entry, &gateway->last_id);
+	item_stamp(entry, out->stanza,
+	    &(struct item_sender){ conf_class(gateway->conf, entry->channel),
+	        epoch, gateway->conf->bosh.domain, &gateway->last_from },
+	    out->late, &gateway->last_inner);
 }
 
 /* An iq's id is its receiver's own (DESIGN 8), by his JID, so that it is the
@@ -291,18 +299,21 @@ client_write_item(struct client *client, const struct client_out *out,
 		.to_len = client->to_len };
 	size_t id_len;
 
-	client_common(gateway, out->what, out->stanza);
+	client_common(gateway, out);
 	id_len = gateway->last_id.len;
 	if (stanza_kind(out->stanza) == STANZA_IQ)
 		client_add_iq_id(client, &gateway->last_id);
-	if (gateway->last_from.len > 0) {
+	if (stanza_from(out->stanza) == NULL) {
 		fill.from = gateway->last_from.data;
 		fill.from_len = gateway->last_from.len;
 	}
-	if (gateway->last_id.len > 0) {
+	if (stanza_id(out->stanza) == NULL ||
+	    stanza_kind(out->stanza) == STANZA_IQ) {
 		fill.id = gateway->last_id.data;
 		fill.id_len = gateway->last_id.len;
 	}
+	fill.inner = gateway->last_inner.data;
+	fill.inner_len = gateway->last_inner.len;
 	stanza_write(out->stanza, STANZA_BOSH, &fill, text);
 	gateway->last_id.len = id_len;
 	stat_add(&client_delivered, 1);

@@ -29,6 +29,7 @@ struct client_out {
 	const struct stanza *stanza; /* of the entry; NULL: a text */
 	uint32_t len;
 	bool stream; /* the text uses the prefix `stream` */
+	bool late;   /* the item was there before it was asked for */
 };
 
 /* A channel that the client listens to. */
@@ -37,6 +38,7 @@ struct client_sub {
 	struct client *client;
 	struct sub sub;
 	uint64_t start; /* it listens to what follows */
+	uint64_t stale; /* items up to it were there before it listened */
 	bool durable;   /* of the bare JID, in the store */
 	bool full;      /* its sink said SINK_FULL */
 	bool slow;      /* has not taken anything since */

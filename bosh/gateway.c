@@ -80,6 +80,7 @@ gateway_create(struct relay *relay, struct worker *worker, int index)
 	buf_init(&gateway->scratch, 0);
 	buf_init(&gateway->last_from, 0);
 	buf_init(&gateway->last_id, 0);
+	buf_init(&gateway->last_inner, 0);
 	gateway->service = service_create(&(struct service_opts){
 	    .conf = relay->conf,
 	    .store = relay->store,
@@ -104,6 +105,7 @@ gateway_unref(struct gateway *gateway)
 		entry_unref(gateway->last);
 	buf_clear(&gateway->last_from);
 	buf_clear(&gateway->last_id);
+	buf_clear(&gateway->last_inner);
 	buf_clear(&gateway->scratch);
 	websockets_clear(&gateway->websockets);
 	xml_reader_free(gateway->reader);

@@ -50,6 +50,9 @@ struct gateway {
 	struct entry *last;
 	struct buf last_from;
 	struct buf last_id;
+	struct buf last_inner; /* item_stamp() */
+	bool last_late;
+	int64_t last_ms;
 };
 
 struct gateway *gateway_create(struct relay *relay, struct worker *worker,

@@ -48,6 +48,7 @@ sink_deliver(struct sub *sub, struct entry *entry)
 		        .what = entry_ref(entry),
 		        .stanza = stanza,
 		        .len = len,
+		        .late = entry->seq <= own->stale,
 		    });
 	own->slow = false;
 	return SINK_TOOK;
@@ -141,6 +142,7 @@ client_listen(struct client *client, const char *channel, uint64_t after,
 	sub_init(&sub->sub, client->gateway->worker, channel, &sink_table,
 	    after);
 	sub->start = sub->sub.cursor;
+	sub->stale = store_newest(worker_store(client->gateway->worker));
 	return ERR_OK;
 }
 

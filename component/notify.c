@@ -276,8 +276,10 @@ void
 notify_open(struct notify *notify, bool open)
 {
 	notify->open = open;
-	if (open)
-		notify_resume(notify);
+	if (!open)
+		return;
+	notify->stale = store_newest(worker_store(notify->worker));
+	notify_resume(notify);
 }
 
 void
@@ -334,6 +336,7 @@ notify_create(const struct notify_opts *opts)
 	TAILQ_INIT(&notify->took);
 	roll_init(&notify->roll);
 	buf_init(&notify->id, 0);
+	buf_init(&notify->inner, 0);
 	loop_defer_init(&notify->again, LOOP_DELIVER, target_grant, notify);
 	loop_defer_init(&notify->settle, LOOP_REAP, target_settle, notify);
 	return notify;
@@ -353,6 +356,7 @@ notify_free(struct notify *notify)
 	loop_defer_cancel(worker_loop(notify->worker), &notify->again);
 	loop_defer_cancel(worker_loop(notify->worker), &notify->settle);
 	buf_clear(&notify->id);
+	buf_clear(&notify->inner);
 	free(notify);
 }
 

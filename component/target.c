@@ -235,17 +235,25 @@ static void
 target_fill(struct target *target, const struct entry *entry,
     const struct stanza *stanza, struct stanza_fill *fill)
 {
-	struct buf *id = &target->notify->id;
+	struct notify *notify = target->notify;
+	struct buf *id = &notify->id, *inner = &notify->inner;
 
 	memset(fill, 0, sizeof(*fill));
 	if (!target_keeps_from(target, stanza)) {
 		fill->from = target->from.data;
 		fill->from_len = target->from.len;
 	}
+	buf_reset(inner);
+	item_stamp(entry, stanza,
+	    &(struct item_sender){ target->class, notify->epoch, notify->domain,
+	        &target->from },
+	    entry->seq <= notify->stale, inner);
+	fill->inner = inner->data;
+	fill->inner_len = inner->len;
 	buf_reset(id);
 	if (stanza_id(stanza) != NULL && stanza_kind(stanza) != STANZA_IQ)
 		return;
-	item_stanza_id(target->notify->epoch, entry, id);
+	item_stanza_id(notify->epoch, entry, id);
 	fill->id = id->data;
 	fill->id_len = id->len;
 }

@@ -84,9 +84,11 @@ struct notify {
 	uint64_t last;    /* seq of the item written last */
 	uint64_t seen;    /* entries up to it have passed */
 	uint64_t dropped; /* no target that is gone was given anything later */
+	uint64_t stale;   /* items up to it were there before the link was */
 	struct deferred again;
 	struct deferred settle;
 	struct buf id;
+	struct buf inner; /* of the item being written: item_stamp() */
 	bool begun;
 	bool open;
 	bool paused;

@@ -27,6 +27,10 @@ enum conf_notify {
 	NOTIFY_RAW,
 	NOTIFY_EVENT
 };
+enum conf_stanza_id {
+	STANZA_ID_AUTO, /* where the stanza's own id is not the position */
+	STANZA_ID_ALWAYS
+};
 enum conf_auth {
 	AUTH_NONE,
 	AUTH_TOKEN
@@ -175,6 +179,7 @@ struct conf_class {
 	enum conf_access publish; /* by users; none */
 	enum conf_notify notify;
 	bool iq;
+	enum conf_stanza_id stanza_id;
 	enum conf_relay relay;
 	bool available_only; /* XMPP users who are there, as far as known */
 };

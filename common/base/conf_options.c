@@ -21,6 +21,7 @@ static const char *const conf_levels[] = { "debug", "info", "warn", "error",
 static const char *const conf_engines[] = { "sqlite", "memory", NULL };
 static const char *const conf_accesses[] = { "anyone", "token", "none", NULL };
 static const char *const conf_notifies[] = { "auto", "raw", "event", NULL };
+static const char *const conf_stanza_ids[] = { "auto", "always", NULL };
 static const char *const conf_auths[] = { "none", "token", NULL };
 static const char *const conf_bounces[] = { "suspend", "remove", "ignore",
 	NULL };
@@ -357,6 +358,10 @@ const struct conf_option conf_options[] = {
 	    "XEP-0060 event (event), or raw where there is one (auto)"),
 	CLASS_ROW(iq, "iq", CONF_BOOL, "no", 0, 0, NULL,
 	    "Allow iq stanzas as items"),
+	CLASS_ROW(stanza_id, "stanza-id", CONF_CHOICE, "auto",
+	    0, 0, conf_stanza_ids,
+	    "Which messages say their position besides (XEP-0359): those "
+	    "whose id is not it already (auto), or all (always)"),
 	CLASS_ROW(relay, "relay", CONF_CHOICE, "rest", 0, 0, conf_relays,
 	    "What the component's origin gets of what users send to the "
 	    "channel's address: the rest, which waft does not answer itself; "

@@ -11,6 +11,7 @@
 #include "common/xmpp/change.h"
 #include "common/xmpp/jid.h"
 #include "common/xmpp/payload.h"
+#include "common/xmpp/stamp.h"
 
 /* Of items that some process of ours let in before: only against harm. */
 #define ITEM_STORED_SIZE (16u << 20)
@@ -199,33 +200,6 @@ item_stanza(struct entry *entry, enum conf_notify notify)
 	return stanza;
 }
 
-void
-item_stanza_id(const char *epoch, const struct entry *entry, struct buf *out)
-{
-	buf_adds(out, epoch);
-	buf_addc(out, '-');
-	buf_addu(out, entry->seq);
-}
-
-void
-item_add_receiver(struct buf *id, const char *name, size_t len)
-{
-	buf_addc(id, '-');
-	buf_add(id, name, len);
-}
-
-bool
-item_is_iq_id(const char *epoch, const char *id)
-{
-	size_t len = strlen(epoch), digits;
-
-	if (id == NULL || strncmp(id, epoch, len) != 0 || id[len] != '-')
-		return false;
-	id += len + 1;
-	digits = strspn(id, "0123456789");
-	return digits > 0 && id[digits] == '-' && id[digits + 1] != '\0';
-}
-
 /* ---- showing --------------------------------------------------------- */
 
 /* Exactly: a name of other case is another format. */
@@ -373,6 +347,33 @@ item_is_ours(const struct conf *conf, const struct jid *from)
 	    jid_domain_is(from, conf->bosh.domain);
 }
 
+static bool
+item_stamp_is_ours(const struct jid *jid, void *arg)
+{
+	return item_is_ours(arg, jid);
+}
+
+/* What the publisher says in our name is not stored. */
+static void
+item_build_stripped(struct item_build *build, const char *text, size_t len)
+{
+	struct xml_reader *reader = build->source->reader;
+	struct xml_error bad;
+	struct buf kept;
+
+	buf_init(&kept, 0);
+	if (stamp_strip(reader, text, len, item_stamp_is_ours,
+	        (void *)(uintptr_t)build->source->conf, &kept)) {
+		stanza_free(build->stanza);
+		build->stanza = NULL;
+		stanza_parse(reader, kept.data, kept.len, &build->stanza, &bad);
+		text = kept.data;
+		len = kept.len;
+	}
+	entry_pack(&build->data, "xmpp-stanza", text, len);
+	buf_clear(&kept);
+}
+
 static enum err
 item_build_stanza(struct item_build *build, const char *field,
     const json_t *value)
@@ -404,7 +405,10 @@ item_build_stanza(struct item_build *build, const char *field,
 	    !conf_class(build->source->conf, build->channel.data)->iq)
 		return item_refuse(build->error, ERR_BAD, field, "content",
 		    "the channel's class does not allow an iq");
-	entry_pack(&build->data, "xmpp-stanza", text, len);
+	if (stanza_is_stamped(build->stanza))
+		item_build_stripped(build, text, len);
+	else
+		entry_pack(&build->data, "xmpp-stanza", text, len);
 	return ERR_OK;
 }
 

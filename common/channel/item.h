@@ -68,6 +68,23 @@ const struct stanza *item_stanza(struct entry *entry, enum conf_notify notify);
 void item_stanza_id(const char *epoch, const struct entry *entry,
     struct buf *out);
 
+/* Who sends the copies. */
+struct item_sender {
+	const struct conf_class *class;
+	const char *epoch;
+	const char *domain;
+	const struct buf *address; /* the channel's there, escaped */
+};
+
+/*
+ * What our copies of an item say of it besides (common/xmpp/stamp.h), for
+ * stanza_fill.inner: a message its place on the channel as far as the class's
+ * `stanza-id` wants it, and all but an iq, where the item comes later than
+ * live, its time.  Late: the caller knows that it is; else its age tells.
+ */
+void item_stamp(const struct entry *entry, const struct stanza *stanza,
+    const struct item_sender *sender, bool late, struct buf *out);
+
 /* The copy of an iq for one receiver has a name of its own behind it, so that
  * answers are told apart: `POSITION-NAME`. */
 void item_add_receiver(struct buf *id, const char *name, size_t len);

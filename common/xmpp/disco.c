@@ -7,6 +7,7 @@
 #include "common/xmpp/caps.h"
 #include "common/xmpp/page.h"
 #include "common/xmpp/settings.h"
+#include "common/xmpp/stamp.h"
 
 #define DISCO_PAGE      100
 #define DISCO_READS_MAX 20
@@ -14,26 +15,26 @@
 /* Each has a handler; nothing is here that is not answered. */
 static const char *const disco_features[] = { ASK_DISCO_INFO, ASK_DISCO_ITEMS,
 	ASK_PING, ASK_VERSION, ASK_LAST, ASK_VCARD, ASK_RSM, "jid\\20escaping",
-	ASK_PUBSUB, ASK_PUBSUB "#access-authorize", ASK_PUBSUB "#access-open",
-	ASK_PUBSUB "#access-presence", ASK_PUBSUB "#access-whitelist",
-	ASK_PUBSUB "#auto-create", ASK_PUBSUB "#config-node",
-	ASK_PUBSUB "#create-and-configure", ASK_PUBSUB "#create-nodes",
-	ASK_PUBSUB "#delete-items", ASK_PUBSUB "#delete-nodes",
-	ASK_PUBSUB "#instant-nodes", ASK_PUBSUB "#item-ids",
-	ASK_PUBSUB "#last-published", ASK_PUBSUB "#manage-subscriptions",
-	ASK_PUBSUB "#member-affiliation", ASK_PUBSUB "#meta-data",
-	ASK_PUBSUB "#modify-affiliations", ASK_PUBSUB "#outcast-affiliation",
-	ASK_PUBSUB "#persistent-items", ASK_PUBSUB "#publish",
-	ASK_PUBSUB "#publish-options", ASK_PUBSUB "#publisher-affiliation",
-	ASK_PUBSUB "#purge-nodes", ASK_PUBSUB "#retract-items",
-	ASK_PUBSUB "#retrieve-affiliations", ASK_PUBSUB "#retrieve-default",
-	ASK_PUBSUB "#retrieve-items", ASK_PUBSUB "#retrieve-subscriptions",
-	ASK_PUBSUB "#rsm", ASK_PUBSUB "#subscribe",
-	ASK_PUBSUB "#subscription-notifications" };
+	STAMP_SID, ASK_PUBSUB, ASK_PUBSUB "#access-authorize",
+	ASK_PUBSUB "#access-open", ASK_PUBSUB "#access-presence",
+	ASK_PUBSUB "#access-whitelist", ASK_PUBSUB "#auto-create",
+	ASK_PUBSUB "#config-node", ASK_PUBSUB "#create-and-configure",
+	ASK_PUBSUB "#create-nodes", ASK_PUBSUB "#delete-items",
+	ASK_PUBSUB "#delete-nodes", ASK_PUBSUB "#instant-nodes",
+	ASK_PUBSUB "#item-ids", ASK_PUBSUB "#last-published",
+	ASK_PUBSUB "#manage-subscriptions", ASK_PUBSUB "#member-affiliation",
+	ASK_PUBSUB "#meta-data", ASK_PUBSUB "#modify-affiliations",
+	ASK_PUBSUB "#outcast-affiliation", ASK_PUBSUB "#persistent-items",
+	ASK_PUBSUB "#publish", ASK_PUBSUB "#publish-options",
+	ASK_PUBSUB "#publisher-affiliation", ASK_PUBSUB "#purge-nodes",
+	ASK_PUBSUB "#retract-items", ASK_PUBSUB "#retrieve-affiliations",
+	ASK_PUBSUB "#retrieve-default", ASK_PUBSUB "#retrieve-items",
+	ASK_PUBSUB "#retrieve-subscriptions", ASK_PUBSUB "#rsm",
+	ASK_PUBSUB "#subscribe", ASK_PUBSUB "#subscription-notifications" };
 
 static const char *const disco_leaf_features[] = { ASK_DISCO_INFO,
 	ASK_DISCO_ITEMS, ASK_PING, ASK_VERSION, ASK_LAST, ASK_VCARD,
-	ASK_REGISTER, ASK_CAPS, ASK_PUBSUB };
+	ASK_REGISTER, ASK_CAPS, STAMP_SID, ASK_PUBSUB };
 
 /* `<query xmlns='…' node='…'`, without its `>`. */
 static void

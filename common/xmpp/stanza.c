@@ -6,6 +6,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/xmpp/stamp.h"
 #include "common/xmpp/stanza_rules.h"
 
 #define STANZA_CLIENT " xmlns='jabber:client'"
@@ -35,7 +36,8 @@ struct stanza {
 	struct stanza_span tail[2];
 	struct stanza_span attr[2]; /* ` from='…'`, ` id='…'`, escaped */
 	uint32_t own[STANZA_OWNS];  /* the value; 0: absent */
-	const char *text;           /* behind this struct, one allocation */
+	bool stamped;
+	const char *text; /* behind this struct, one allocation */
 };
 
 /* What an open element means to those inside it. */
@@ -294,8 +296,10 @@ stanza_start_child(struct stanza_build *build, const struct xml_name *name,
 	bool client = stanza_rules_is_client(name);
 	unsigned flags = outer & STANZA_DECLARED;
 
-	if (build->open.len == 1)
+	if (build->open.len == 1) {
 		build->children++;
+		build->stanza.stamped |= stamp_is(name);
+	}
 	if (client && (outer & STANZA_CHAIN)) {
 		if (name->prefix[0] != '\0')
 			return "a child of the stanza in jabber:client must "
@@ -450,6 +454,12 @@ stanza_type(const struct stanza *stanza)
 	return stanza_own(stanza, STANZA_TYPE);
 }
 
+bool
+stanza_is_stamped(const struct stanza *stanza)
+{
+	return stanza->stamped;
+}
+
 size_t
 stanza_size(const struct stanza *stanza)
 {
@@ -458,8 +468,8 @@ stanza_size(const struct stanza *stanza)
 
 /* ---- writing --------------------------------------------------------- */
 
-/* What stands around the three values. */
-#define STANZA_SPLICE (sizeof " to='' from='' id=''")
+/* What stands around the three values, and ends a stanza that was empty. */
+#define STANZA_SPLICE (sizeof " to='' from='' id=''" + sizeof "></presence>")
 
 static char *
 stanza_put(char *at, const char *text, size_t len)
@@ -484,6 +494,24 @@ stanza_put_attr(char *at, const char *before, const char *value, size_t len)
 	return at;
 }
 
+/* Behind the start tag's end; one that was empty is so no longer. */
+static char *
+stanza_put_inner(char *at, const struct stanza *stanza, struct stanza_span tail,
+    const struct stanza_fill *fill)
+{
+	const char *name = stanza_kinds[stanza->kind];
+	bool empty = stanza->text[tail.at] == '/';
+
+	*at++ = '>';
+	at = stanza_put(at, fill->inner, fill->inner_len);
+	if (!empty)
+		return stanza_put(at, stanza->text + tail.at + 1, tail.len - 1);
+	at = stanza_put(at, "</", 2);
+	at = stanza_put(at, name, strlen(name));
+	*at++ = '>';
+	return at;
+}
+
 size_t
 stanza_len(const struct stanza *stanza, enum stanza_form form)
 {
@@ -500,7 +528,7 @@ stanza_write(const struct stanza *stanza, enum stanza_form form,
 
 	begin = at = buf_reserve(out,
 	    stanza_len(stanza, form) + fill->to_len + fill->from_len +
-	        fill->id_len);
+	        fill->id_len + fill->inner_len);
 	if (begin == NULL)
 		return;
 	at = stanza_put_span(at, stanza, stanza->head[form]);
@@ -514,7 +542,10 @@ stanza_write(const struct stanza *stanza, enum stanza_form form,
 		at = stanza_put_attr(at, " id='", fill->id, fill->id_len);
 	else
 		at = stanza_put_span(at, stanza, stanza->attr[STANZA_ID]);
-	at = stanza_put_span(at, stanza, stanza->tail[form]);
+	if (fill->inner_len > 0)
+		at = stanza_put_inner(at, stanza, stanza->tail[form], fill);
+	else
+		at = stanza_put_span(at, stanza, stanza->tail[form]);
 	*at = '\0';
 	out->len += (size_t)(at - begin);
 }

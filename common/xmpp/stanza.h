@@ -55,6 +55,8 @@ enum stanza_kind stanza_kind(const struct stanza *stanza);
 const char *stanza_from(const struct stanza *stanza);
 const char *stanza_id(const struct stanza *stanza);
 const char *stanza_type(const struct stanza *stanza);
+/* It has children that stamp_strip() looks at. */
+bool stanza_is_stamped(const struct stanza *stanza);
 size_t stanza_size(const struct stanza *stanza); /* memory */
 
 /* What is spliced in; all text is escaped already (buf_add_xml()).  From and id
@@ -66,6 +68,10 @@ struct stanza_fill {
 	size_t to_len;
 	const char *id;
 	size_t id_len;
+	/* Whole elements that become the stanza's first children: stamp.h.  Not
+	 * for an iq, which has one child. */
+	const char *inner;
+	size_t inner_len;
 };
 
 void stanza_write(const struct stanza *stanza, enum stanza_form form,

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static const char *const stanza_rules_kinds[] = { "message", "presence", "iq" };
+const char *const stanza_kinds[STANZA_KINDS] = { "message", "presence", "iq" };
 
 const char *
 stanza_rules_attr(const struct xml_attr *attrs, int n_attrs, const char *name)
@@ -60,10 +60,10 @@ stanza_rules_root(const struct xml_name *name, const struct xml_attr *attrs,
 		return "the stanza must be in jabber:client or in no namespace";
 	if (name->prefix[0] != '\0')
 		return "the stanza's name must not have a prefix";
-	for (i = 0; i < ARRAY_LEN(stanza_rules_kinds); i++)
-		if (strcmp(name->local, stanza_rules_kinds[i]) == 0)
+	for (i = 0; i < STANZA_KINDS; i++)
+		if (strcmp(name->local, stanza_kinds[i]) == 0)
 			break;
-	if (i == ARRAY_LEN(stanza_rules_kinds))
+	if (i == STANZA_KINDS)
 		return "the stanza must be a message, a presence or an iq";
 	*kind = (enum stanza_kind)i;
 	if (type != NULL && strcmp(type, "error") == 0)

@@ -11,6 +11,10 @@
 #include "common/base/xml.h"
 #include "common/xmpp/stanza.h"
 
+#define STANZA_KINDS 3
+
+extern const char *const stanza_kinds[STANZA_KINDS]; /* names */
+
 /*
  * The start of the stanza itself.  A presence is one that tells availability:
  * the types that ask for something (subscribe, probe, …) or answer it change

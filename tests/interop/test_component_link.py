@@ -118,10 +118,11 @@ def test_what_goes_over_the_wire(scripted, waft):
     waft.subscribe("news", "alice@localhost")
     answer = waft.publish("news", body("hi"))
     waft.wait_sent(1)
+    position = answer["items"][0]["position"]
     # No namespace of its own (checklist 3.3), every address there.
     assert scripted.received.startswith(
         "<message type='chat' to='alice@localhost' from='news@push.localhost'"
-        f" id='{answer['items'][0]['position']}'><body>hi</body></message>"
+        f" id='{position}'><body>hi</body></message>"
         "<iq type='get' from='push.localhost/b' to='localhost' id='b-")
 
 
@@ -256,14 +257,16 @@ def test_subscribing_again_wakes_a_suspended_subscription(scripted, waft):
 def test_a_reload_applies_classes_and_names_what_takes_a_restart(scripted, waft):
     waft.start()
     waft.subscribe("news", "alice@localhost/x")
-    waft.publish("news", "<iq type='set' id='i'><q xmlns='urn:q'/></iq>")
+    iq = "<iq type='set' id='i'><q xmlns='urn:q'/></iq>"
+    assert waft.request("POST", "/publish/", {"items": [
+        {"channel": "news", "xmpp-stanza": {"content": iq}}]})[0] == 400
     conf = waft.conf.read_text()
     waft.conf.write_text(conf.replace('"secret"', '"other"')
                          + 'channels "*" { iq = yes subscribe = none }\n')
     waft.process.send_signal(signal.SIGHUP)
     wait_until(lambda: waft.lines("reload"), 20, "the reload")
     assert "restart" in waft.lines("component.reload")[0]
-    waft.publish("news", "<iq type='set' id='i'><q xmlns='urn:q'/></iq>")
+    waft.publish("news", iq)
     wait_until(lambda: scripted.count("urn:q") == 1, 20, "the iq")
     scripted.send(
         "<iq type='set' id='s' from='bob@localhost/x' to='push.localhost'>"

@@ -6,6 +6,7 @@
 #ifndef WAFT_TESTS_STANZA_CHECK_H
 #define WAFT_TESTS_STANZA_CHECK_H
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,8 @@
 
 /* The receiver's, as they are written and as they are read. */
 static const struct stanza_fill stanza_check_fill = { "c@d", 3, "a&amp;b@c/d",
-	11, "e-1", 3 };
+	11, "e-1", 3, NULL, 0 };
+#define STANZA_CHECK_INNER "<i xmlns='urn:example:inner'/>"
 
 static bool
 stanza_check_spliced(const struct xml_attr *attr)
@@ -77,6 +79,42 @@ stanza_check_attr(const struct xml *stanza, const char *name,
 		stanza_check_fail("a spliced attribute is wrong", text, name);
 }
 
+/* What is put inside comes first and changes nothing else. */
+static void
+stanza_check_inner(struct xml_reader *reader, const struct stanza *stanza,
+    enum stanza_form form, const char *ns, const struct xml *plain)
+{
+	struct stanza_fill fill = stanza_check_fill;
+	struct buf text, found, wanted;
+	struct xml_error error;
+	struct xml *root, *inner;
+
+	fill.inner = STANZA_CHECK_INNER;
+	fill.inner_len = strlen(STANZA_CHECK_INNER);
+	buf_init(&text, 0);
+	buf_init(&found, 0);
+	buf_init(&wanted, 0);
+	buf_addf(&text, "<s xmlns='%s'>", ns);
+	stanza_write(stanza, form, &fill, &text);
+	buf_adds(&text, "</s>");
+	if (xml_parse(reader, text.data, text.len, false, &root, &error) !=
+	    ERR_OK)
+		stanza_check_fail("is no XML", text.data, error.why);
+	inner = (struct xml *)(uintptr_t)xml_first(xml_first(root));
+	if (inner == NULL || strcmp(inner->name, "i") != 0 ||
+	    xml_first(root)->child != inner)
+		stanza_check_fail("is not inside", text.data, "");
+	((struct xml *)(uintptr_t)xml_first(root))->child = inner->next;
+	stanza_check_print(xml_first(root), "", false, &found);
+	stanza_check_print(plain, "", false, &wanted);
+	if (strcmp(found.data, wanted.data) != 0)
+		stanza_check_fail("is changed", found.data, wanted.data);
+	xml_free(root);
+	buf_clear(&text);
+	buf_clear(&found);
+	buf_clear(&wanted);
+}
+
 /* Writes the form, reads it inside a stream's element, prints it. */
 static void
 stanza_check_form(struct xml_reader *reader, const struct stanza *stanza,
@@ -109,6 +147,7 @@ stanza_check_form(struct xml_reader *reader, const struct stanza *stanza,
 	stanza_check_print(xml_first(root),
 	    form == STANZA_LINK ? STANZA_CHECK_LINK : "jabber:client", true,
 	    out);
+	stanza_check_inner(reader, stanza, form, ns, xml_first(root));
 	xml_free(root);
 	buf_clear(&text);
 }

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/xmpp/stamp.h"
 #include "tests/unit/unit.h"
 
 #define STANZA "<message><body>hi</body></message>"
@@ -570,6 +572,89 @@ TEST(c5_14_knows_the_id_of_an_iqs_copy)
 	buf_clear(&id);
 }
 
+TEST(c5_16_c5_20_does_not_store_what_is_said_in_our_name)
+{
+	struct desk *desk = *state;
+	struct stanza_fill fill = { .to = "a", .to_len = 1 };
+	struct slice text;
+	struct buf out;
+
+	assert_int_equal(
+	    desk_parse(desk,
+	        "{'channel':'c','formats':{'xmpp-stanza':{'content':"
+	        "'<message><stanza-id xmlns=`urn:xmpp:sid:0` id=`1` "
+	        "by=`c@bosh.example.org`/><body/><delay xmlns=`urn:xmpp:delay` "
+	        "from=`bosh.example.org` stamp=`s`/></message>'}}}"),
+	    ERR_OK);
+	assert_true(entry_format(desk->entry, "xmpp-stanza", &text));
+	assert_int_equal(text.len, strlen("<message><body/></message>"));
+	assert_memory_equal(text.p, "<message><body/></message>", text.len);
+	buf_init(&out, 0);
+	stanza_write(item_stanza(desk->entry, NOTIFY_RAW), STANZA_LINK, &fill,
+	    &out);
+	assert_string_equal(out.data, "<message to='a'><body/></message>");
+	buf_clear(&out);
+}
+
+/* Its own id may say it already, and each costs the server. */
+TEST(c5_20_a_message_says_its_position_once_or_always)
+{
+	struct desk *desk = *state;
+	struct buf by, out;
+	struct item_sender sender = { &desk->conf->classes[0], "e", "d", &by };
+	const struct stanza *stanza;
+	int i;
+
+	buf_init(&by, 0);
+	buf_adds(&by, "c@d");
+	for (i = 0; i < 4; i++) {
+		desk_parse(desk,
+		    i < 2 ?
+		        "{'channel':'c','formats':{'xmpp-stanza':{'content':"
+		        "'<message/>'}}}" :
+		        "{'channel':'c','formats':{'xmpp-stanza':{'content':"
+		        "'<message id=`mine`/>'}}}");
+		desk->conf->classes[0].stanza_id =
+		    i % 2 == 0 ? STANZA_ID_AUTO : STANZA_ID_ALWAYS;
+		desk->entry->time_ms = clock_wall_ms();
+		desk->entry->seq = 7;
+		stanza = item_stanza(desk->entry, NOTIFY_RAW);
+		buf_init(&out, 0);
+		item_stamp(desk->entry, stanza, &sender, false, &out);
+		assert_string_equal(i == 0 ? "" : out.data,
+		    i == 0 ? "" :
+		             "<stanza-id xmlns='urn:xmpp:sid:0' by='c@d' "
+		             "id='e-7'/>");
+		assert_int_equal(out.len == 0, i == 0);
+		buf_clear(&out);
+	}
+	buf_clear(&by);
+}
+
+TEST(c5_16_an_item_is_late_by_its_age_too)
+{
+	struct desk *desk = *state;
+	struct buf by, out;
+	struct item_sender sender = { &desk->conf->classes[0], "e", "d", &by };
+
+	assert_int_equal(desk_parse(desk,
+	                     "{'channel':'c','formats':{'xmpp-stanza':"
+	                     "{'content':'<presence/>'}}}"),
+	    ERR_OK);
+	buf_init(&by, 0);
+	buf_init(&out, 0);
+	desk->entry->time_ms = clock_wall_ms();
+	item_stamp(desk->entry, item_stanza(desk->entry, NOTIFY_RAW), &sender,
+	    false, &out);
+	assert_int_equal(out.len, 0);
+	desk->entry->time_ms -= STAMP_LATE_MS;
+	item_stamp(desk->entry, item_stanza(desk->entry, NOTIFY_RAW), &sender,
+	    false, &out);
+	assert_non_null(
+	    strstr(out.data, "<delay xmlns='urn:xmpp:delay' from='d' stamp='"));
+	buf_clear(&out);
+}
+
 TEST(shows_the_item_as_it_was_published)
 {
 	struct desk *desk = *state;
@@ -619,6 +704,9 @@ main(void)
 		WITH_DESK(a_format_of_other_case_is_another_format),
 		WITH_DESK(c5_14_takes_an_iq_only_where_the_class_says_so),
 		cmocka_unit_test(c5_14_knows_the_id_of_an_iqs_copy),
+		WITH_DESK(c5_16_c5_20_does_not_store_what_is_said_in_our_name),
+		WITH_DESK(c5_20_a_message_says_its_position_once_or_always),
+		WITH_DESK(c5_16_an_item_is_late_by_its_age_too),
 		WITH_DESK(shows_the_item_as_it_was_published),
 	};
 

@@ -23,9 +23,10 @@ TEST(writes_each_member_a_copy_with_to_from_and_id)
 	end(&world);
 }
 
-TEST(keeps_the_publishers_id_and_a_sender_of_this_domain)
+TEST(c5_20_keeps_the_publishers_id_and_says_the_position_besides)
 {
 	struct world world;
+	char want[256];
 
 	begin(&world, 1024);
 	subscribe(&world, "news", "alice@example.org");
@@ -34,7 +35,13 @@ TEST(keeps_the_publishers_id_and_a_sender_of_this_domain)
 	turn(&world);
 	assert_int_equal(count(&world, "id='mine'"), 1);
 	assert_int_equal(count(&world, "desk@" DOMAIN), 1);
-	assert_int_equal(count(&world, "news@"), 0);
+	snprintf(want, sizeof(want),
+	    "'><stanza-id xmlns='urn:xmpp:sid:0' by='news@" DOMAIN
+	    "' id='%s-%llu'/><body",
+	    store_epoch(world.store),
+	    (unsigned long long)store_newest(world.store));
+	assert_int_equal(count(&world, want), 1);
+	assert_int_equal(count(&world, " from='news@"), 0);
 	end(&world);
 }
 
@@ -48,7 +55,7 @@ TEST(never_sends_from_another_domain)
 	    "<message from='desk@other.example.org'><body/></message>");
 	turn(&world);
 	assert_int_equal(count(&world, "desk@other"), 0);
-	assert_int_equal(count(&world, "news@" DOMAIN), 1);
+	assert_int_equal(count(&world, " from='news@" DOMAIN), 1);
 	end(&world);
 }
 
@@ -251,6 +258,36 @@ TEST(asks_for_a_pause_while_many_channels_wait)
 	end(&world);
 }
 
+TEST(c5_16_marks_what_comes_later_than_live)
+{
+	static const char delay[] =
+	    "<delay xmlns='urn:xmpp:delay' from='" DOMAIN "' stamp='2";
+	struct world world;
+
+	begin(&world, 1024);
+	subscribe(&world, "news", "alice@example.org");
+	publish(&world, "news", "<message><body>live</body></message>");
+	turn(&world);
+	assert_int_equal(count(&world, "<body>live"), 1);
+	assert_int_equal(count(&world, "delay"), 0);
+	/* Published while the link was down. */
+	notify_open(world.notify, false);
+	publish(&world, "news", "<message><body>waited</body></message>");
+	publish(&world, "news", "<presence/>");
+	turn(&world);
+	assert_int_equal(count(&world, "<body>waited"), 0);
+	notify_open(world.notify, true);
+	turn(&world);
+	assert_int_equal(count(&world, "<body>waited"), 1);
+	assert_int_equal(count(&world, delay), 2);
+	assert_int_equal(count(&world, "/></presence>"), 1);
+	publish(&world, "news", "<message><body>again</body></message>");
+	turn(&world);
+	assert_int_equal(count(&world, "<body>again"), 1);
+	assert_int_equal(count(&world, delay), 2);
+	end(&world);
+}
+
 TEST(c5_14_iq_goes_out_only_where_the_class_says_so)
 {
 	struct world world;
@@ -293,7 +330,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_each_member_a_copy_with_to_from_and_id),
 		cmocka_unit_test(
-		    keeps_the_publishers_id_and_a_sender_of_this_domain),
+		    c5_20_keeps_the_publishers_id_and_says_the_position_besides),
 		cmocka_unit_test(never_sends_from_another_domain),
 		cmocka_unit_test(
 		    a_member_gets_nothing_from_before_it_or_after_its_removal),
@@ -309,6 +346,7 @@ main(void)
 		cmocka_unit_test(a_note_taken_far_back_repeats_in_order),
 		cmocka_unit_test(nothing_is_written_while_the_link_is_down),
 		cmocka_unit_test(asks_for_a_pause_while_many_channels_wait),
+		cmocka_unit_test(c5_16_marks_what_comes_later_than_live),
 		cmocka_unit_test(
 		    c5_14_iq_goes_out_only_where_the_class_says_so),
 		cmocka_unit_test(

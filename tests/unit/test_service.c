@@ -147,6 +147,8 @@ static const struct {
 	{ "jabber:iq:version", "get", "<query xmlns='jabber:iq:version'/>" },
 	{ "jabber:iq:last", "get", "<query xmlns='jabber:iq:last'/>" },
 	{ "vcard-temp", "get", "<vCard xmlns='vcard-temp'/>" },
+	/* A rule of delivery, which no request shows. */
+	{ "urn:xmpp:sid:0", "get", "<query xmlns='" INFO "'/>" },
 	{ "http://jabber.org/protocol/rsm", "get",
 	    "<query xmlns='" ITEMS "'><set "
 	    "xmlns='http://jabber.org/protocol/rsm'><max>1</max></set>"

@@ -494,6 +494,7 @@ TEST(sends_the_last_item_to_a_new_subscriber_where_the_node_says_so)
 	assert_has(peer.told.data,
 	    "<event xmlns='" PUBSUB "#event'><items node='own'><item id='2'>"
 	    "<b xmlns='u'/></item></items></event><delay xmlns='urn:xmpp:delay'"
+	    " from='" DOMAIN "'"
 	    " stamp='2");
 	other("set", SUBSCRIBE("other@example.net"));
 	assert_int_equal(peer.told.len, 0);

@@ -1,4 +1,5 @@
 #include "common/base/mem.h"
+#include "common/xmpp/stamp.h"
 #include "tests/unit/stanza_check.h"
 #include "tests/unit/unit.h"
 
@@ -298,6 +299,79 @@ TEST(reads_no_byte_past_the_end)
 	}
 }
 
+static bool
+is_ours(const struct jid *jid, void *arg)
+{
+	return jid_domain_is(jid, arg);
+}
+
+/* Wanted NULL: nothing is left out. */
+static void
+strips(const char *text, const char *wanted)
+{
+	char domain[] = "push.example.org";
+	struct buf out;
+	bool stripped;
+
+	buf_init(&out, 0);
+	stripped =
+	    stamp_strip(reader, text, strlen(text), is_ours, domain, &out);
+	assert_int_equal(stripped, wanted != NULL);
+	if (wanted != NULL)
+		assert_string_equal(out.data, wanted);
+	else
+		assert_int_equal(out.len, 0);
+	buf_clear(&out);
+}
+
+#define SID   "<stanza-id xmlns='urn:xmpp:sid:0' id='1' by="
+#define DELAY "<delay xmlns='urn:xmpp:delay' stamp='s' from="
+#define OURS  "'news@PUSH.example.org'"
+
+TEST(c5_16_c5_20_takes_out_what_is_said_in_our_name)
+{
+	struct stanza *stanza;
+
+	strips("<message>" SID OURS "/><body>hi</body></message>",
+	    "<message><body>hi</body></message>");
+	strips("<message><body/>" DELAY "'push.example.org'>why<x xmlns='u'/>"
+	       "</delay> " SID OURS "/></message>",
+	    "<message><body/> </message>");
+	strips("<message xmlns:s='urn:xmpp:sid:0'><s:stanza-id by=" OURS
+	       " id='1'/></message>",
+	    "<message xmlns:s='urn:xmpp:sid:0'></message>");
+	/* Others', what is inside something else, what claims nothing. */
+	strips("<message>" SID "'news@example.org'/>" DELAY "'example.org'/>"
+	       "<delay xmlns='urn:xmpp:delay' stamp='s'/></message>",
+	    NULL);
+	strips("<message><f xmlns='urn:xmpp:forward:0'><message>" SID OURS
+	       "/></message></f></message>",
+	    NULL);
+	stanza = parse("<message>" SID "'a@b'/></message>");
+	assert_true(stanza_is_stamped(stanza));
+	stanza_free(stanza);
+	stanza = parse("<message><a xmlns='u'>" SID "'a@b'/></a></message>");
+	assert_false(stanza_is_stamped(stanza));
+	stanza_free(stanza);
+}
+
+TEST(c5_16_c5_20_puts_what_we_say_inside)
+{
+	struct stanza_fill fill = { .to = "a",
+		.to_len = 1,
+		.inner = "<i/>",
+		.inner_len = 4 };
+	struct stanza *stanza = parse("<message><body>hi</body></message>");
+
+	assert_written(stanza, STANZA_LINK, &fill,
+	    "<message to='a'><i/><body>hi</body></message>");
+	stanza_free(stanza);
+	stanza = parse("<presence />");
+	assert_written(stanza, STANZA_BOSH, &fill,
+	    "<presence" CLIENT " to='a'><i/></presence>");
+	stanza_free(stanza);
+}
+
 TEST(makes_an_event_of_an_item)
 {
 	static const char tail[] =
@@ -305,7 +379,7 @@ TEST(makes_an_event_of_an_item)
 	    "<items node='a&amp;b'><item id='&apos;1'><p xmlns='u'/></item>"
 	    "</items></event></message>";
 	struct stanza *stanza = stanza_event("a&b", "'1", "<p xmlns='u'/>", 14);
-	const struct stanza_fill fill = { "f", 1, "t", 1, "i", 1 };
+	const struct stanza_fill fill = { "f", 1, "t", 1, "i", 1, NULL, 0 };
 	struct buf wanted;
 
 	assert_int_equal(stanza_kind(stanza), STANZA_MESSAGE);
@@ -364,6 +438,9 @@ main(void)
 		cmocka_unit_test(c5_14_refuses_an_iq_that_is_no_request),
 		cmocka_unit_test(refuses_what_passes_the_limits),
 		cmocka_unit_test(reads_no_byte_past_the_end),
+		cmocka_unit_test(
+		    c5_16_c5_20_takes_out_what_is_said_in_our_name),
+		cmocka_unit_test(c5_16_c5_20_puts_what_we_say_inside),
 		cmocka_unit_test(makes_an_event_of_an_item),
 		cmocka_unit_test(writes_nothing_past_the_limit),
 	};
