@@ -1,5 +1,6 @@
 #include "common/base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -70,4 +71,10 @@ xasprintf(const char *fmt, ...)
 	len = vasprintf(&text, fmt, args);
 	va_end(args);
 	return mem_check(len < 0 ? NULL : text, 0);
+}
+
+void
+mem_trim(void)
+{
+	malloc_trim(0);
 }

@@ -16,6 +16,9 @@ char *xstrdup(const char *text);
 /* Copies len bytes and adds a NUL. */
 char *xstrndup(const char *text, size_t len);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Gives what was freed back to the system, after a burst that will not come
+ * again. */
+void mem_trim(void);
 
 #define PRINTF_LIKE(fmt_at, args_at) \
 	__attribute__((format(printf, fmt_at, args_at)))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/base/clock.h"
+#include "common/base/mem.h"
 #include "common/store/writer.h"
 
 static int
@@ -112,5 +113,8 @@ load_ledger(struct writer *writer)
 		code = load_newest(writer);
 	if (code == SQLITE_OK)
 		code = load_ids(writer);
+	/* What was read once, mostly of a log that is long, is of no use. */
+	sqlite3_db_release_memory(writer->db);
+	mem_trim();
 	return code;
 }
