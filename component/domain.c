@@ -16,7 +16,6 @@
 #include "component/load.h"
 #include "component/notify.h"
 #include "component/position.h"
-#include "component/resolve.h"
 #include "component/roster.h"
 
 /* Answers wait in memory up to so many windows of a server that does not
@@ -46,7 +45,7 @@ struct domain {
 	const struct conf_component *conf;
 	const struct domain_ops *ops;
 	void *arg;
-	char *key; /* of the stored position */
+	struct store_lease lease; /* its name is the position's key, too */
 	struct link *link;
 	struct barrier barrier;
 	struct position position;
@@ -64,6 +63,7 @@ struct domain {
 	bool answered; /* answers may be among what is unconfirmed */
 	bool draining;
 	bool closing; /* the end of the stream is on its way */
+	bool ended;   /* drained() was called: nothing is stored any more */
 	int64_t drain_ms;
 };
 
@@ -77,8 +77,8 @@ domain_save(struct domain *domain)
 
 	domain->unsaved = false;
 	domain->saved_ms = loop_now_ms(domain->loop);
-	store_state_put(domain->store, domain->loop, domain->key, note->text,
-	    note->len, NULL, NULL);
+	store_state_put_under(domain->store, domain->loop, &domain->lease,
+	    domain->lease.name, note->text, note->len, NULL, NULL);
 	/* 0 unpins: nobody is there whom items could be held back for. */
 	oldest = position_oldest(&domain->position)->oldest;
 	if (notify_members(domain->notify) == 0)
@@ -186,8 +186,11 @@ domain_check_peer(struct domain *domain)
 static void
 domain_finish(struct domain *domain)
 {
+	if (domain->ended)
+		return;
 	if (domain->unsaved)
 		domain_save(domain);
+	domain->ended = true;
 	domain->ops->drained(domain->arg);
 }
 
@@ -222,6 +225,8 @@ domain_flush_cb(void *arg)
 	struct domain *domain = arg;
 	int64_t now_ms = loop_now_ms(domain->loop);
 
+	if (domain->ended)
+		return;
 	if (link_is_up(domain->link)) {
 		domain_check_peer(domain);
 		if (barrier_is_due(&domain->barrier, now_ms))
@@ -413,7 +418,7 @@ domain_load(struct domain *domain)
 		domain_load_done };
 
 	domain->load = load_start(domain->store, domain->loop,
-	    domain->conf->domain, domain->key, &ops, domain);
+	    domain->conf->domain, domain->lease.name, &ops, domain);
 }
 
 uint64_t
@@ -484,25 +489,23 @@ domain_make_inbound(struct domain *domain)
 }
 
 struct domain *
-domain_create(const struct domain_opts *opts, int *status)
+domain_create(const struct domain_opts *opts)
 {
-	struct domain *domain;
-	char ip[RESOLVE_MAX];
+	struct domain *domain = xcalloc(1, sizeof(*domain));
 
-	*status = resolve_server(opts->component, ip, sizeof(ip));
-	if (*status != 0)
-		return NULL;
-	domain = xcalloc(1, sizeof(*domain));
 	domain->worker = opts->worker;
 	domain->store = worker_store(opts->worker);
 	domain->loop = worker_loop(opts->worker);
 	domain->conf = opts->component;
 	domain->ops = opts->ops;
 	domain->arg = opts->arg;
-	domain->key = xasprintf("link/%s", opts->component->domain);
+	domain->lease = opts->lease;
 	crypto_random(&domain->epoch, sizeof(domain->epoch));
-	domain->link = link_create(domain->loop, domain->conf, ip,
+	domain->link = link_create(domain->loop, domain->conf, opts->ip,
 	    &domain_link_ops, domain);
+	link_allow(domain->link, opts->until_ms);
+	if (opts->eager)
+		link_be_eager(domain->link);
 	domain_make_notify(domain);
 	domain_make_inbound(domain);
 	domain->timer =
@@ -527,8 +530,13 @@ domain_free(struct domain *domain)
 	barrier_clear(&domain->barrier);
 	position_clear(&domain->position);
 	link_free(domain->link);
-	free(domain->key);
 	free(domain);
+}
+
+void
+domain_allow(struct domain *domain, int64_t until_ms)
+{
+	link_allow(domain->link, until_ms);
 }
 
 void
@@ -552,12 +560,6 @@ domain_is_ready(const struct domain *domain, const char **why)
 	return false;
 }
 
-const char *
-domain_name(const struct domain *domain)
-{
-	return domain->conf->domain;
-}
-
 void
 domain_reload(struct domain *domain, const struct conf *conf)
 {
@@ -565,30 +567,20 @@ domain_reload(struct domain *domain, const struct conf *conf)
 	inbound_reload(domain->inbound, conf);
 }
 
-bool
-domain_is_current(const struct domain *domain, const struct conf *conf)
-{
-	const struct conf_component *now;
-	size_t i;
-
-	for (i = 0; i < conf->n_components; i++) {
-		now = &conf->components[i];
-		if (strcmp(now->domain, domain->conf->domain) == 0)
-			return conf_component_same(domain->conf, now);
-	}
-	return false;
-}
-
 void
-domain_status(const struct domain *domain, void *json_array)
+domain_status(const struct domain *domain, void *json_object)
 {
 	bool up = link_is_up(domain->link);
+	json_t *json = json_object;
 
-	json_array_append_new(json_array,
-	    json_pack("{s:s, s:b, s:s?, s:I, s:I, s:I}", "domain",
-	        domain->conf->domain, "up", up, "reason",
-	        up ? NULL : link_end_name(link_why(domain->link)), "channels",
-	        (json_int_t)notify_channels(domain->notify), "subscriptions",
-	        (json_int_t)notify_members(domain->notify), "unconfirmed",
-	        (json_int_t)domain->barrier.stanzas));
+	json_object_set_new(json, "up", json_boolean(up));
+	json_object_set_new(json, "reason",
+	    up ? json_null() :
+	         json_string(link_end_name(link_why(domain->link))));
+	json_object_set_new(json, "channels",
+	    json_integer((json_int_t)notify_channels(domain->notify)));
+	json_object_set_new(json, "subscriptions",
+	    json_integer((json_int_t)notify_members(domain->notify)));
+	json_object_set_new(json, "unconfirmed",
+	    json_integer((json_int_t)domain->barrier.stanzas));
 }

@@ -1,11 +1,11 @@
 /*
  * One component section at work: its link, what was sent on it (barrier), where
- * it is (position), what it delivers (notify) and what it answers (inbound).
- * All domains of the program share one worker, which reads the log once.
+ * it is (position), what it delivers (notify) and what it answers (inbound). It
+ * is there while this process holds the domain's lease (seat.h).
  *
  * Life: domain_create(), domain_load() until loaded() says so, then the log is
- * followed from the oldest domain_seq() and each is given domain_begin(); every
- * entry goes through domain_entry().  domain_drain() until drained().
+ * followed from domain_seq() and domain_begin() called; every entry goes
+ * through domain_entry().  domain_drain() until drained().
  */
 #ifndef WAFT_COMPONENT_DOMAIN_H
 #define WAFT_COMPONENT_DOMAIN_H
@@ -37,17 +37,24 @@ struct domain_ops {
 };
 
 struct domain_opts {
-	struct worker *worker;
+	struct worker *worker; /* follows the log for this domain alone */
 	const struct conf_component *component;
+	const char *ip;           /* of its server, a literal */
+	struct store_lease lease; /* positions are put under it */
+	int64_t until_ms;         /* see link_allow() */
+	bool eager;               /* see link_be_eager() */
 	const struct domain_ops *ops;
 	void *arg;
 };
 
-/* Resolves the server's name, which may block.  NULL after log_error(): *status
- * is the exit code. */
-struct domain *domain_create(const struct domain_opts *opts, int *status);
-/* The loop has stopped, or the domain was never loaded. */
+/* What opts points to is borrowed, but for ip. */
+struct domain *domain_create(const struct domain_opts *opts);
+/* Cuts the link, sends nothing more and stores nothing.  Not inside one of its
+ * callbacks. */
 void domain_free(struct domain *domain);
+
+/* The lease was renewed. */
+void domain_allow(struct domain *domain, int64_t until_ms);
 
 void domain_load(struct domain *domain);
 /* Where delivery goes on. */
@@ -58,12 +65,9 @@ void domain_drain(struct domain *domain);
 
 /* Its link is authenticated; *why is static when not. */
 bool domain_is_ready(const struct domain *domain, const char **why);
-const char *domain_name(const struct domain *domain);
 /* The classes of a new configuration hold from now on. */
 void domain_reload(struct domain *domain, const struct conf *conf);
-/* The configuration still has the section it was made from, unchanged. */
-bool domain_is_current(const struct domain *domain, const struct conf *conf);
-/* Adds a JSON object (json_t *) to the array: domain, link, numbers. */
-void domain_status(const struct domain *domain, void *json_array);
+/* Adds to a JSON object (json_t *): link, numbers. */
+void domain_status(const struct domain *domain, void *json_object);
 
 #endif

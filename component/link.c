@@ -1,10 +1,8 @@
 #include "component/link.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -16,10 +14,12 @@
 #include <event2/event.h>
 #include <strophe.h>
 
+#include "common/base/clock.h"
 #include "common/base/crypto.h"
 #include "common/base/log.h"
 #include "common/base/stat.h"
 #include "component/spare.h"
+#include "component/watch.h"
 
 /* libstrophe copies each piece once and sends it with a call of its own. */
 #define LINK_PIECE (64 * 1024)
@@ -75,12 +75,10 @@ struct link {
 	struct retry retry;
 	struct xml_reader *reader;
 	struct buf out;
-	/* The library closes its socket before it says so; events hang on a
-	 * copy, so that there is no moment when they hang on a foreign one. */
-	int fd;
-	int spare; /* a low descriptor kept for the next socket */
-	struct event *read_event;
-	struct event *write_event;
+	struct watch watch;
+	bool held;        /* until_ms is over, and that was noticed */
+	int64_t until_ms; /* link_allow() */
+	int spare;        /* a low descriptor kept for the next socket */
 	struct event *tick_event;
 	struct event *retry_event;
 	long long started_ms;
@@ -93,30 +91,15 @@ static _Thread_local struct link *link_attempt;
 
 /* ---- running the library --------------------------------------------- */
 
-static void
-link_unwatch(struct link *link)
+/* Nothing is written, and so nothing read, past what link_allow() said. */
+static bool
+link_is_held(struct link *link)
 {
-	if (link->read_event != NULL)
-		event_free(link->read_event);
-	if (link->write_event != NULL)
-		event_free(link->write_event);
-	link->read_event = link->write_event = NULL;
-	if (link->fd >= 0)
-		close(link->fd);
-	link->fd = -1;
-}
-
-/* Output is left over exactly when the socket takes no more: the library does
- * not tell how much of a piece it wrote. */
-static void
-link_want_write(struct link *link)
-{
-	struct pollfd poll_fd = { .fd = link->fd, .events = POLLOUT };
-
-	if (link->fd < 0)
-		return;
-	if (poll(&poll_fd, 1, 0) == 0)
-		event_add(link->write_event, NULL);
+	if (!link->held && clock_mono_ms() >= link->until_ms) {
+		link->held = true;
+		watch_hold(&link->watch);
+	}
+	return link->held;
 }
 
 /* Lets the library write what it has and read what is there.  What it says of
@@ -127,14 +110,17 @@ link_run(struct link *link)
 {
 	int i, ready = 0;
 
-	for (i = 0; i < LINK_READS && link->fd >= 0; i++) {
+	if (link_is_held(link))
+		return;
+	for (i = 0; i < LINK_READS && watch_is_open(&link->watch); i++) {
 		xmpp_run_once(link->ctx, 0);
-		if (link->fd < 0 || ioctl(link->fd, FIONREAD, &ready) != 0)
+		if (!watch_is_open(&link->watch) ||
+		    ioctl(link->watch.fd, FIONREAD, &ready) != 0)
 			return;
 		if (ready == 0 && (link->state == LINK_UP || i > 0))
 			break;
 	}
-	link_want_write(link);
+	watch_want_write(&link->watch);
 }
 
 static void
@@ -155,21 +141,6 @@ link_tick_cb(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 		link_cut(link, LINK_END_SILENT);
 }
 
-static void
-link_watch(struct link *link, int fd)
-{
-	link->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	link->read_event = event_new(loop_base(link->loop), link->fd,
-	    EV_READ | EV_PERSIST, link_event_cb, link);
-	link->write_event = event_new(loop_base(link->loop), link->fd, EV_WRITE,
-	    link_event_cb, link);
-	if (link->fd < 0 || link->read_event == NULL ||
-	    link->write_event == NULL)
-		fatal(EX_OSERR, "link.watch", "errno=%d", errno);
-	event_add(link->read_event, NULL);
-	event_add(link->write_event, NULL);
-}
-
 static int
 link_socket_cb(xmpp_conn_t *conn UNUSED, void *socket)
 {
@@ -182,8 +153,8 @@ link_socket_cb(xmpp_conn_t *conn UNUSED, void *socket)
 	}
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	link_unwatch(link);
-	link_watch(link, fd);
+	watch_open(&link->watch, loop_base(link->loop), fd, link_event_cb,
+	    link);
 	return 0;
 }
 
@@ -275,7 +246,7 @@ link_set_down(struct link *link, const xmpp_stream_error_t *error)
 	link->state = LINK_IDLE;
 	link->log.handler = NULL;
 	stat_add(&link_ends, 1);
-	link_unwatch(link);
+	watch_close(&link->watch);
 	event_del(link->tick_event);
 	spare_take(&link->spare);
 	buf_clear(&link->out);
@@ -392,11 +363,28 @@ link_flush_cb(void *arg)
 {
 	struct link *link = arg;
 
-	if (link->state != LINK_UP || link->out.len == 0)
+	if (link->state != LINK_UP || link->out.len == 0 || link_is_held(link))
 		return;
 	link_push(link);
 	xmpp_run_once(link->ctx, 0);
-	link_want_write(link);
+	watch_want_write(&link->watch);
+}
+
+void
+link_allow(struct link *link, int64_t until_ms)
+{
+	link->until_ms = until_ms;
+	if (!link->held)
+		return;
+	link->held = false;
+	watch_go_on(&link->watch);
+	link_flush(link);
+}
+
+void
+link_be_eager(struct link *link)
+{
+	link->retry.eager_ms = loop_now_ms(link->loop) + RETRY_EAGER_MS;
 }
 
 struct buf *
@@ -429,7 +417,13 @@ link_log_cb(void *arg, xmpp_log_level_t level, const char *area,
 static void
 link_retry_cb(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
-	link_start(arg);
+	struct link *link = arg;
+	struct timeval soon = { LINK_TICK_MS / 1000, 0 };
+
+	if (link_is_held(link))
+		event_add(link->retry_event, &soon);
+	else
+		link_start(link);
 }
 
 struct link *
@@ -449,7 +443,8 @@ link_create(struct loop *loop, const struct conf_component *conf,
 	link->log.userdata = link;
 	link->ctx = xmpp_ctx_new(NULL, &link->log);
 	link->reader = xml_reader_create(&limits);
-	link->fd = link->spare = -1;
+	watch_init(&link->watch);
+	link->spare = -1;
 	link->tick_event =
 	    event_new(loop_base(loop), -1, EV_PERSIST, link_tick_cb, link);
 	link->retry_event = evtimer_new(loop_base(loop), link_retry_cb, link);
@@ -474,7 +469,7 @@ link_free(struct link *link)
 	if (link->conn != NULL)
 		xmpp_conn_release(link->conn);
 	xmpp_ctx_free(link->ctx);
-	link_unwatch(link);
+	watch_close(&link->watch);
 	event_free(link->tick_event);
 	event_free(link->retry_event);
 	spare_give(&link->spare);
@@ -559,7 +554,7 @@ link_close(struct link *link)
 	event_del(link->retry_event);
 	if (link->state != LINK_UP) {
 		event_del(link->tick_event);
-		link_unwatch(link);
+		watch_close(&link->watch);
 		link->state = LINK_IDLE;
 		return false;
 	}
@@ -576,10 +571,10 @@ link_close(struct link *link)
 void
 link_cut(struct link *link, enum link_end end)
 {
-	if (link->fd < 0)
+	if (!watch_is_open(&link->watch))
 		return;
 	link->cut = end;
-	shutdown(link->fd, SHUT_RDWR);
+	watch_cut(&link->watch);
 }
 
 bool

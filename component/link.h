@@ -41,6 +41,13 @@ struct link *link_create(struct loop *loop, const struct conf_component *conf,
  */
 void link_free(struct link *link);
 
+/* Until then (monotonic) it may write.  Past it not a byte goes out, and what
+ * comes in waits, until allowed again: a process that was frozen does not know
+ * what became of its domain meanwhile. */
+void link_allow(struct link *link, int64_t until_ms);
+/* Whoever had the domain before did not end in order: for RETRY_EAGER_MS a
+ * conflict is tried again quickly. */
+void link_be_eager(struct link *link);
 /* Connects, now and again, until link_close(). */
 void link_start(struct link *link);
 /* Sends what is written, ends the stream and does not come back.  True when

@@ -7,7 +7,7 @@
 #include "common/base/json.h"
 #include "common/base/log.h"
 #include "common/control/daemon.h"
-#include "component/domain.h"
+#include "component/seat.h"
 
 static const char usage[] =
     "usage: waft-component [-c FILE] [--set SECTION.OPTION=VALUE] …\n"
@@ -19,12 +19,9 @@ static const char usage[] =
 
 struct program {
 	struct daemon *daemon;
-	struct domain **domains;
-	size_t n_domains;
-	size_t n_loading;
-	size_t n_paused;
+	struct seat **seats;
+	size_t n_seats;
 	size_t n_drained;
-	bool following;
 };
 
 static int
@@ -45,45 +42,15 @@ program_setup(struct daemon *daemon)
 	return 0;
 }
 
-/* ---- what the domains tell ------------------------------------------- */
+/* ---- what the seats tell --------------------------------------------- */
 
 static void
-program_entry(struct entry *entry, void *arg)
-{
-	struct program *program = arg;
-	size_t i;
-
-	for (i = 0; i < program->n_domains; i++)
-		domain_entry(program->domains[i], entry);
-}
-
-/* All have read what they stored: the log is followed from where the one
- * furthest behind goes on. */
-static void
-program_follow(struct program *program)
-{
-	uint64_t seq = UINT64_MAX;
-	size_t i;
-
-	for (i = 0; i < program->n_domains; i++)
-		if (domain_seq(program->domains[i]) < seq)
-			seq = domain_seq(program->domains[i]);
-	program->following = true;
-	worker_follow(program->daemon->workers[0], seq, program_entry, program);
-	for (i = 0; i < program->n_domains; i++)
-		domain_begin(program->domains[i]);
-}
-
-static void
-program_loaded(void *arg, enum err err)
+program_failed(void *arg, enum err err)
 {
 	struct program *program = arg;
 
-	if (err != ERR_OK) {
-		log_error("component.load", "err=%s", err_name(err));
-		daemon_fail(program->daemon, EX_IOERR);
-	} else if (--program->n_loading == 0)
-		program_follow(program);
+	log_error("component.load", "err=%s", err_name(err));
+	daemon_fail(program->daemon, EX_IOERR);
 }
 
 static void
@@ -95,41 +62,30 @@ program_changed(void *arg)
 }
 
 static void
-program_pause(void *arg, bool paused)
-{
-	struct program *program = arg;
-
-	if (paused)
-		program->n_paused++;
-	else
-		program->n_paused--;
-	worker_pause(program->daemon->workers[0], program->n_paused > 0);
-}
-
-static void
 program_drained(void *arg)
 {
 	struct program *program = arg;
 
-	if (++program->n_drained >= program->n_domains)
+	if (++program->n_drained >= program->n_seats)
 		daemon_drained(program->daemon);
 }
 
-static const struct domain_ops program_ops = {
-	.loaded = program_loaded,
+static const struct seat_ops program_ops = {
+	.failed = program_failed,
 	.changed = program_changed,
-	.pause = program_pause,
 	.drained = program_drained,
 };
 
 /* ---- what the daemon asks -------------------------------------------- */
 
+/* The seats read the log each for itself; the daemon's own worker is for those
+ * who listen over the control API. */
 static int
 program_start(struct daemon *daemon)
 {
 	struct program *program = daemon->arg;
 	const struct conf *conf = daemon->conf;
-	struct domain_opts opts = {
+	struct seat_opts opts = {
 		.worker = daemon->workers[0],
 		.ops = &program_ops,
 		.arg = program,
@@ -138,18 +94,18 @@ program_start(struct daemon *daemon)
 	size_t i;
 
 	program->daemon = daemon;
-	program->domains =
-	    xcalloc(conf->n_components, sizeof(*program->domains));
+	program->seats = xcalloc(conf->n_components, sizeof(*program->seats));
 	for (i = 0; i < conf->n_components; i++) {
 		opts.component = &conf->components[i];
-		program->domains[i] = domain_create(&opts, &status);
-		if (program->domains[i] == NULL)
+		program->seats[i] = seat_create(&opts, &status);
+		if (program->seats[i] == NULL)
 			return status;
-		program->n_domains++;
+		program->n_seats++;
 	}
-	program->n_loading = program->n_domains;
-	for (i = 0; i < program->n_domains; i++)
-		domain_load(program->domains[i]);
+	worker_follow(daemon->workers[0], store_newest(daemon->store), NULL,
+	    NULL);
+	for (i = 0; i < program->n_seats; i++)
+		seat_start(program->seats[i]);
 	return 0;
 }
 
@@ -159,8 +115,8 @@ program_ready(struct daemon *daemon, const char **why)
 	struct program *program = daemon->arg;
 	size_t i;
 
-	for (i = 0; i < program->n_domains; i++)
-		if (!domain_is_ready(program->domains[i], why))
+	for (i = 0; i < program->n_seats; i++)
+		if (!seat_is_ready(program->seats[i], why))
 			return false;
 	return true;
 }
@@ -172,8 +128,8 @@ program_status(struct daemon *daemon, void *json_object)
 	json_t *links = json_array();
 	size_t i;
 
-	for (i = 0; i < program->n_domains; i++)
-		domain_status(program->domains[i], links);
+	for (i = 0; i < program->n_seats; i++)
+		seat_status(program->seats[i], links);
 	json_object_set_new(json_object, "links", links);
 }
 
@@ -183,12 +139,8 @@ program_drain(struct daemon *daemon)
 	struct program *program = daemon->arg;
 	size_t i;
 
-	if (!program->following) {
-		daemon_drained(daemon);
-		return;
-	}
-	for (i = 0; i < program->n_domains; i++)
-		domain_drain(program->domains[i]);
+	for (i = 0; i < program->n_seats; i++)
+		seat_drain(program->seats[i]);
 }
 
 /* A link is made once. */
@@ -198,15 +150,9 @@ program_reload(struct daemon *daemon)
 	const struct program *program = daemon->arg;
 	size_t i;
 
-	for (i = 0; i < program->n_domains; i++) {
-		domain_reload(program->domains[i], daemon->conf);
-		if (!domain_is_current(program->domains[i], daemon->conf))
-			log_warn("component.reload",
-			    "domain=%s why=\"its section changed; restart "
-			    "waft-component to apply it\"",
-			    LOGQ(domain_name(program->domains[i])));
-	}
-	if (daemon->conf->n_components > program->n_domains)
+	for (i = 0; i < program->n_seats; i++)
+		seat_reload(program->seats[i], daemon->conf);
+	if (daemon->conf->n_components > program->n_seats)
 		log_warn("component.reload",
 		    "why=\"component sections were added; restart "
 		    "waft-component to attach them\"");
@@ -218,10 +164,10 @@ program_stop(struct daemon *daemon)
 	struct program *program = daemon->arg;
 	size_t i;
 
-	for (i = 0; i < program->n_domains; i++)
-		domain_free(program->domains[i]);
-	free(program->domains);
-	program->n_domains = 0;
+	for (i = 0; i < program->n_seats; i++)
+		seat_free(program->seats[i]);
+	free(program->seats);
+	program->n_seats = 0;
 }
 
 int

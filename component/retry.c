@@ -71,6 +71,8 @@ retry_down(struct retry *retry, enum link_end end, bool was_up, int64_t now_ms,
 
 	if (was_up && now_ms - retry->up_ms >= RETRY_STABLE_MS)
 		retry->attempt = 0;
+	if (end == LINK_END_CONFLICT && now_ms < retry->eager_ms)
+		wait_ms = RETRY_FIRST_MS;
 	if (wait_ms == 0) {
 		wait_ms = (int64_t)RETRY_FIRST_MS
 		    << (retry->attempt < 10 ? retry->attempt : 10);

@@ -1,8 +1,9 @@
 /*
  * When to try a link again: 1, 2, 4 … seconds with jitter, from the start again
  * after a minute of being up; slowly where only the operator can mend it; half
- * a minute where an old connection may still hold the name (component-checklist
- * 2.7, 4.1).  Never longer than the configured maximum.
+ * a minute where an old connection may still hold the name, but a second where
+ * we know whose it was (component-checklist 2.7, 4.1).  Never longer than the
+ * configured maximum.
  *
  * Pure: time and chance are parameters.
  */
@@ -16,6 +17,7 @@
 #define RETRY_STABLE_MS   60000
 #define RETRY_FAULT_MS    60000
 #define RETRY_CONFLICT_MS 30000
+#define RETRY_EAGER_MS    30000
 
 /* Why a link is down. */
 enum link_end {
@@ -36,6 +38,7 @@ enum link_end {
 struct retry {
 	int attempt; /* failed ones in a row */
 	int64_t up_ms;
+	int64_t eager_ms; /* a conflict is tried again at once until then */
 };
 
 /* A word for logs and /status. */
