@@ -45,7 +45,8 @@ struct roster {
 	struct service *service;
 	const struct service_ops *service_ops;
 	void *peer;
-	struct notify *notify;
+	struct notify *notify; /* NULL: stopped */
+	size_t counted;        /* of its clients, in the gauge */
 	void (*told)(void *arg);
 	void *arg;
 	struct contacts *contacts;
@@ -66,9 +67,12 @@ struct roster_page {
 /* ---- coming and going ------------------------------------------------ */
 
 static void
-roster_count(const struct roster *roster)
+roster_count(struct roster *roster)
 {
-	stat_set(&roster_clients, (int64_t)contacts_count(roster->contacts));
+	size_t now = contacts_count(roster->contacts);
+
+	stat_add(&roster_clients, (int64_t)now - (int64_t)roster->counted);
+	roster->counted = now;
 }
 
 bool
@@ -94,6 +98,8 @@ roster_join(struct roster *roster, const struct jid *jid, const char *channel)
 {
 	uint64_t n = roster->next_n;
 
+	if (roster->notify == NULL)
+		return ERR_BUSY;
 	if (!contacts_join(roster->contacts, jid, channel, n))
 		return ERR_LIMIT;
 	roster->next_n++;
@@ -109,7 +115,8 @@ roster_left_cb(const char *channel, const char *jid UNUSED, uint64_t n,
 	struct roster *roster = arg;
 
 	stat_add(&roster_ends, 1);
-	notify_part(roster->notify, channel, n);
+	if (roster->notify != NULL)
+		notify_part(roster->notify, channel, n);
 }
 
 void
@@ -510,6 +517,7 @@ void
 roster_stop(struct roster *roster)
 {
 	roster->walk = ROSTER_IDLE;
+	roster->notify = NULL;
 	event_del(roster->timer);
 }
 
@@ -519,6 +527,7 @@ roster_free(struct roster *roster)
 	if (roster == NULL)
 		return;
 	event_free(roster->timer);
+	stat_add(&roster_clients, -(int64_t)roster->counted);
 	while (roster->n_lost > 0) {
 		free(roster->lost[--roster->n_lost].channel);
 		free(roster->lost[roster->n_lost].jid);
