@@ -441,23 +441,6 @@ ask_presence(const struct ask *ask, const char *type)
 }
 
 void
-ask_presence_to(const struct ask *ask, const char *to, const char *type)
-{
-	struct buf out, from;
-
-	buf_init(&from, 0);
-	jid_of_channel(ask->channel, ask->service->domain, &from);
-	ask_open(&out, "presence", ask->service->stanza_ns);
-	buf_add_attr(&out, "type", type);
-	buf_add_attr(&out, "from", from.data);
-	buf_add_attr(&out, "to", to);
-	buf_adds(&out, "/>");
-	ask->service->ops->tell(ask->peer, to, out.data, out.len);
-	buf_clear(&out);
-	buf_clear(&from);
-}
-
-void
 ask_presence_error(const struct ask *ask, const struct ask_error *error)
 {
 	struct buf out;
@@ -494,6 +477,36 @@ ask_add_status(const struct ask *ask, struct buf *out)
 	buf_adds(out, "</status>");
 }
 
+/* The rest of an available presence. */
+static void
+ask_add_presence(const struct ask *ask, struct buf *out)
+{
+	buf_addc(out, '>');
+	ask_add_status(ask, out);
+	buf_adds(out, ask->service->caps);
+	buf_adds(out, "</presence>");
+}
+
+void
+ask_presence_to(const struct ask *ask, const char *to, const char *type)
+{
+	struct buf out, from;
+
+	buf_init(&from, 0);
+	jid_of_channel(ask->channel, ask->service->domain, &from);
+	ask_open(&out, "presence", ask->service->stanza_ns);
+	buf_add_attr(&out, "type", type);
+	buf_add_attr(&out, "from", from.data);
+	buf_add_attr(&out, "to", to);
+	if (type == NULL)
+		ask_add_presence(ask, &out);
+	else
+		buf_adds(&out, "/>");
+	ask->service->ops->tell(ask->peer, to, out.data, out.len);
+	buf_clear(&out);
+	buf_clear(&from);
+}
+
 void
 ask_available(const struct ask *ask, bool to_full)
 {
@@ -505,10 +518,7 @@ ask_available(const struct ask *ask, bool to_full)
 	ask_open(&out, "presence", ask->service->stanza_ns);
 	buf_add_attr(&out, "from", ask->self);
 	buf_add_attr(&out, "to", to.full);
-	buf_addc(&out, '>');
-	ask_add_status(ask, &out);
-	buf_adds(&out, ask->service->caps);
-	buf_adds(&out, "</presence>");
+	ask_add_presence(ask, &out);
 	ask_send(ask, &out);
 }
 

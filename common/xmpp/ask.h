@@ -122,11 +122,11 @@ void ask_note(const struct ask *ask, const char *what);
 void ask_presence(const struct ask *ask, const char *type);
 /* What is wrong with the presence that the asker sent.  Does not take it. */
 void ask_presence_error(const struct ask *ask, const struct ask_error *error);
-/* The same as ask_presence() from the channel to somebody else; type NULL: we
- * are available, and nothing about the channel. */
+/* Presence of the channel, which was looked up, to anybody; type NULL: it is
+ * available and says what it is. */
 void ask_presence_to(const struct ask *ask, const char *to, const char *type);
-/* We are available and say what the channel, which was looked up, is; to his
- * full JID or all of his clients. */
+/* The same to the asker from the address he asked: to his full JID, or to all
+ * of his clients. */
 void ask_available(const struct ask *ask, bool to_full);
 /* `unsubscribed`: the refusal of a presence subscription. */
 void ask_deny(struct ask *ask);

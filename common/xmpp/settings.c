@@ -63,6 +63,12 @@ settings_leaf(const struct ask *ask UNUSED, struct buf *out)
 }
 
 static void
+settings_available(const struct ask *ask, struct buf *out)
+{
+	buf_addc(out, settings_class(ask)->available_only ? '1' : '0');
+}
+
+static void
 settings_persist(const struct ask *ask, struct buf *out)
 {
 	buf_addc(out, settings_class(ask)->history_items > 0 ? '1' : '0');
@@ -121,7 +127,7 @@ static const struct settings_field settings_fields[] = {
 	    "Deliver notifications"),
 	SETTINGS_TOLD("deliver_payloads", settings_yes,
 	    "Deliver payloads with notifications"),
-	SETTINGS_TOLD("presence_based_delivery", settings_no,
+	SETTINGS_TOLD("presence_based_delivery", settings_available,
 	    "Only to those who are available"),
 	SETTINGS_TOLD("persist_items", settings_persist, "Items are kept"),
 	SETTINGS_TOLD("max_items", settings_max_items,

@@ -39,7 +39,8 @@ struct subscribers_work {
 	struct subscribers_change *list;
 	size_t count;
 	size_t at;
-	char *owner; /* of the one that is there, or is to be */
+	char *owner;   /* of the one that is there, or is to be */
+	unsigned ways; /* of the one that was there */
 	void (*done)(struct ask *ask, enum err err);
 };
 
@@ -99,13 +100,19 @@ subscribers_changed(struct ask *ask, enum err err)
 }
 
 static void
-subscribers_put_cb(enum err err, const struct subscription *sub UNUSED,
+subscribers_put_cb(enum err err, const struct subscription *sub,
     bool existed UNUSED, void *arg)
 {
 	struct ask *ask = arg;
 
-	if (!ask_is_late(ask))
-		subscribers_changed(ask, err);
+	if (ask_is_late(ask))
+		return;
+	/* He asked by his roster, and waits. */
+	if (err == ERR_OK && (sub->ways & SUB_BY_PRESENCE) != 0) {
+		ask_presence_to(ask, sub->address, "subscribed");
+		ask_presence_to(ask, sub->address, NULL);
+	}
+	subscribers_changed(ask, err);
 }
 
 static void
@@ -115,7 +122,8 @@ subscribers_put(struct ask *ask)
 	const struct subscription sub = { .owner = work->owner,
 		.channel = ask->channel,
 		.address = work->list[work->at].jid,
-		.state = SUB_ACTIVE };
+		.state = SUB_ACTIVE,
+		.ways = work->ways };
 
 	store_sub_put(ask->service->store, ask->service->loop, &sub,
 	    subscribers_put_cb, ask);
@@ -123,7 +131,7 @@ subscribers_put(struct ask *ask)
 
 /* One that was pending begins anew, or the time of waiting would be its. */
 static void
-subscribers_del_cb(enum err err, const struct subscription *sub UNUSED,
+subscribers_del_cb(enum err err, const struct subscription *sub,
     bool existed UNUSED, void *arg)
 {
 	struct ask *ask = arg;
@@ -131,6 +139,9 @@ subscribers_del_cb(enum err err, const struct subscription *sub UNUSED,
 
 	if (ask_is_late(ask))
 		return;
+	if (err == ERR_OK && !work->list[work->at].subscribed &&
+	    (sub->ways & SUB_BY_PRESENCE) != 0)
+		ask_presence_to(ask, sub->address, "unsubscribed");
 	if ((err == ERR_OK || err == ERR_NOTFOUND) &&
 	    work->list[work->at].subscribed)
 		subscribers_put(ask);
@@ -184,6 +195,7 @@ subscribers_found_cb(enum err err, const struct subscription *subs,
 	    old != NULL ? old->owner : subscribers_owner_of(ask, change->jid);
 	free(work->owner);
 	work->owner = owner == NULL ? NULL : xstrdup(owner);
+	work->ways = old == NULL ? 0 : old->ways;
 	if (err == ERR_OK && change->subscribed && owner == NULL)
 		err = ERR_BAD;
 	if (err != ERR_OK)

@@ -353,6 +353,51 @@ TEST(c7_3_says_unsubscribed_to_a_probe_it_does_not_know)
 	assert_int_equal(peer.answers, 1);
 }
 
+/* What the owner is asked, he answers. */
+static const char *
+decide(const char *allow)
+{
+	char *form =
+	    xasprintf("<message>" FORM(FIELD("node", "own")
+	                      FIELD("subscriber_jid", "other@example.net")
+	                          FIELD("allow", "%s")) "</message>",
+	        allow);
+
+	asker = ASKER;
+	ask(DOMAIN, form);
+	free(form);
+	return peer.told.data;
+}
+
+TEST(c7_1_subscribes_by_roster_once_an_owner_approves)
+{
+#define TO_OTHER " from='own@" DOMAIN "' to='other@example.net'"
+	make_titled();
+	assert_has(SET(CONFIGURE("access_model", "authorize")),
+	    "type='result'");
+	asker = "other@example.net/phone";
+	ask("own@" DOMAIN, "<presence type='subscribe'/>");
+	assert_int_equal(peer.answers, 0);
+	assert_has(peer.told.data, "pubsub#allow");
+	assert_has(decide("1"), "<presence type='subscribed'" TO_OTHER "/>");
+	assert_has(peer.told.data,
+	    "<presence" TO_OTHER "><status>News &amp; more: What is new<");
+	assert_has(SET(OWNER("<subscriptions node='own'><subscription "
+	                     "jid='other@example.net' subscription='none'/>"
+	                     "</subscriptions>")),
+	    "type='result'");
+	assert_has(peer.told.data, "<presence type='unsubscribed'" TO_OTHER);
+}
+
+TEST(c7_1_says_unsubscribed_when_an_owner_denies)
+{
+	make_titled();
+	SET(CONFIGURE("access_model", "authorize"));
+	asker = "other@example.net/phone";
+	ask("own@" DOMAIN, "<presence type='subscribe'/>");
+	assert_has(decide("0"), "<presence type='unsubscribed'" TO_OTHER "/>");
+}
+
 TEST(takes_presence_that_is_odd)
 {
 	static const struct {
@@ -537,6 +582,8 @@ main(void)
 		RULE(c7_4_lets_nobody_in_where_an_owner_decides),
 		RULE(c7_2_asks_for_nobodys_presence_unless_the_class_needs_it),
 		RULE(c7_3_says_unsubscribed_to_a_probe_it_does_not_know),
+		RULE(c7_1_subscribes_by_roster_once_an_owner_approves),
+		RULE(c7_1_says_unsubscribed_when_an_owner_denies),
 		RULE(takes_presence_that_is_odd),
 		RULE(c7_10_greets_by_what_the_channel_is),
 		RULE(helps_by_chat),
