@@ -482,6 +482,7 @@ domain_make_inbound(struct domain *domain)
 		.send = domain_send,
 		.notify = domain->notify,
 		.told = domain_wrote,
+		.domain = domain,
 		.arg = domain,
 	};
 

@@ -12,6 +12,7 @@
 #include "common/xmpp/service.h"
 #include "component/flood.h"
 #include "component/notify.h"
+#include "component/operator.h"
 #include "component/relay.h"
 #include "component/roster.h"
 
@@ -54,6 +55,7 @@ struct inbound {
 	struct loop *loop;
 	void (*send)(void *arg, const char *text, size_t len);
 	void *arg; /* NULL once closed */
+	const struct domain *domain;
 	struct service *service;
 	struct flood *flood;
 	struct roster *roster;
@@ -237,39 +239,47 @@ inbound_may_publish(void *peer, const struct jid *jid UNUSED,
 	    channel, clock_wall_ms());
 }
 
-/* One of `creators`, a bare JID or a domain, means this user. */
-static bool
-inbound_is_creator(const char *text, const struct jid *jid)
-{
-	struct jid creator;
-	const char *why;
-
-	if (jid_parse(text, strlen(text), &creator, &why) != ERR_OK)
-		return false;
-	return creator.node_len == 0 ? jid_domain_is(jid, creator.full) :
-	                               jid_same_bare(&creator, jid);
-}
-
 /* As the configuration has it now. */
 static bool
 inbound_may_create(void *peer, const struct jid *jid,
     const char *channel UNUSED)
 {
 	struct inbound *inbound = peer;
-	const struct conf *conf = worker_conf(inbound->worker);
-	const struct conf_component *component;
-	size_t i, k;
+	const struct conf_component *now =
+	    operator_component(worker_conf(inbound->worker),
+	        inbound->component->domain);
 
-	for (i = 0; i < conf->n_components; i++) {
-		component = &conf->components[i];
-		if (strcmp(component->domain, inbound->component->domain) != 0)
-			continue;
-		for (k = 0; k < component->creators.count; k++)
-			if (inbound_is_creator(component->creators.list[k],
-			        jid))
-				return true;
-	}
-	return false;
+	return now != NULL &&
+	    jid_is_listed(jid, now->creators.list, now->creators.count);
+}
+
+static bool
+inbound_is_operator(void *peer, const struct jid *jid)
+{
+	struct inbound *inbound = peer;
+	const struct conf_component *now =
+	    operator_component(worker_conf(inbound->worker),
+	        inbound->component->domain);
+
+	return now != NULL &&
+	    jid_is_listed(jid, now->operators.list, now->operators.count);
+}
+
+static struct entry *
+inbound_item(void *peer, const char *channel, void *json, struct buf *why)
+{
+	struct inbound *inbound = peer;
+
+	return operator_item(worker_conf(inbound->worker), channel, json, why);
+}
+
+static void
+inbound_status(void *peer, service_status_fn *tell, void *arg)
+{
+	struct inbound *inbound = peer;
+
+	operator_status(inbound->arg == NULL ? NULL : inbound->domain, tell,
+	    arg);
 }
 
 static bool
@@ -327,6 +337,9 @@ static const struct service_ops inbound_ops = {
 	.may_subscribe = inbound_may_subscribe,
 	.may_publish = inbound_may_publish,
 	.may_create = inbound_may_create,
+	.is_operator = inbound_is_operator,
+	.item = inbound_item,
+	.status = inbound_status,
 	.is_lasting = inbound_is_lasting,
 	.tell = inbound_tell,
 	.item_id = inbound_item_id,
@@ -610,24 +623,6 @@ inbound_stanza(struct inbound *inbound, const struct xml *stanza)
 
 /* ---- life ------------------------------------------------------------ */
 
-/* One that is no address means nobody, which the operator should know. */
-static void
-inbound_check_creators(const struct conf_component *component)
-{
-	const struct conf_strings *creators = &component->creators;
-	struct jid jid;
-	const char *why;
-	size_t i;
-
-	for (i = 0; i < creators->count; i++)
-		if (jid_parse(creators->list[i], strlen(creators->list[i]),
-		        &jid, &why) != ERR_OK)
-			log_warn("component.creators",
-			    "domain=%s creator=%s reason=\"%s\"",
-			    LOGQ(component->domain), LOGQ(creators->list[i]),
-			    why);
-}
-
 static void
 inbound_make_roster(struct inbound *inbound, const struct inbound_opts *opts)
 {
@@ -673,13 +668,16 @@ inbound_create(const struct inbound_opts *opts)
 		.ops = &inbound_ops,
 	};
 
-	inbound_check_creators(opts->component);
+	operator_check(opts->component, "creators", &opts->component->creators);
+	operator_check(opts->component, "operators",
+	    &opts->component->operators);
 	inbound->component = opts->component;
 	inbound->worker = opts->worker;
 	inbound->store = worker_store(opts->worker);
 	inbound->loop = worker_loop(opts->worker);
 	inbound->send = opts->send;
 	inbound->arg = opts->arg;
+	inbound->domain = opts->domain;
 	inbound->service = service_create(&service);
 	inbound->flood = flood_create(opts->component->stanzas_per_jid,
 	    opts->component->jids_max);

@@ -20,6 +20,7 @@
 #define INBOUND_BOUNCES_MAX 64
 
 struct inbound;
+struct domain;
 struct notify;
 struct roster;
 
@@ -29,7 +30,8 @@ struct inbound_opts {
 	/* One whole stanza for the link. */
 	void (*send)(void *arg, const char *text, size_t len);
 	struct notify *notify;
-	void (*told)(void *arg); /* as in roster.h */
+	void (*told)(void *arg);     /* as in roster.h */
+	const struct domain *domain; /* for its status */
 	void *arg;
 };
 

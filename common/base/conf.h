@@ -82,6 +82,7 @@ struct conf_component {
 	uint64_t window_stanzas; /* unconfirmed on the link; 1024 */
 	enum conf_bounce bounce;
 	struct conf_strings creators;        /* bare JIDs and domains */
+	struct conf_strings operators;       /* the same */
 	int stanzas_per_jid;                 /* a second; 100 */
 	int presences_max;                   /* 100000 */
 	int jids_max;                        /* counted at once; 100000 */
@@ -248,8 +249,8 @@ const struct conf_class *conf_class(const struct conf *conf,
 const struct conf_token *conf_token(const struct conf *conf, const char *name);
 const struct conf_user *conf_user(const struct conf *conf, const char *name);
 
-/* All options of the two sections have equal values, but for `creators`, which
- * is read anew. */
+/* All options of the two sections have equal values, but for `creators` and
+ * `operators`, which is read anew. */
 bool conf_component_same(const struct conf_component *a,
     const struct conf_component *b);
 

@@ -145,6 +145,9 @@ const struct conf_option conf_options[] = {
 	COMPONENT_ROW(creators, "creators", CONF_TEXTS, NULL, 0, 0, NULL,
 	    "Users of the XMPP server who may create nodes and own them: "
 	    "bare JIDs, or domains for all who are there"),
+	COMPONENT_ROW(operators, "operators", CONF_TEXTS, NULL, 0, 0, NULL,
+	    "Users who may use the ad-hoc commands of operators (publish, "
+	    "subscribers, statistics): bare JIDs, or domains"),
 	COMPONENT_ROW(presences_max, "presences-max", CONF_INT, "100000",
 	    1, 10000000, NULL,
 	    "Clients whose presence at channels is known at once"),

@@ -69,6 +69,7 @@ conf_component_same(const struct conf_component *a,
 	for (o = conf_options; o->name != NULL; o++)
 		if (strcmp(o->section, "component") == 0 &&
 		    strcmp(o->name, "creators") != 0 &&
+		    strcmp(o->name, "operators") != 0 &&
 		    !conf_same_value(o, (const char *)a, (const char *)b))
 			return false;
 	return true;

@@ -66,6 +66,19 @@ stat_get(struct stat_metric *metric)
 	return atomic_load_explicit(&metric->value, memory_order_relaxed);
 }
 
+int64_t
+stat_sum(const char *name)
+{
+	struct stat_metric *metric;
+	int64_t sum = 0;
+
+	for (metric = atomic_load(&stat_metrics); metric != NULL;
+	     metric = metric->next)
+		if (strcmp(metric->name, name) == 0)
+			sum += stat_get(metric);
+	return sum;
+}
+
 void
 stat_took(struct stat_times *times, int64_t ms)
 {

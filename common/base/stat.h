@@ -69,6 +69,9 @@ void stat_set(struct stat_metric *metric, int64_t value);
 /* Raises it to value. */
 void stat_max(struct stat_metric *metric, int64_t value);
 int64_t stat_get(struct stat_metric *metric);
+/* The sum over the labels of the metric of that name; 0 when nothing was
+ * counted yet. */
+int64_t stat_sum(const char *name);
 /* All registered metrics; metrics of one name stand together under one HELP. */
 void stat_print(struct buf *out);
 

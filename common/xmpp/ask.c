@@ -9,6 +9,7 @@
 #include "common/base/stat.h"
 #include "common/base/text.h"
 #include "common/xmpp/access.h"
+#include "common/xmpp/adhoc.h"
 #include "common/xmpp/pace.h"
 #include "common/xmpp/page.h"
 #include "common/xmpp/scan.h"
@@ -64,6 +65,7 @@ ask_release(struct service *service)
 	xml_reader_free(service->reader);
 	pace_free(service->texts);
 	free(service->caps);
+	adhoc_sessions_free(service->sessions);
 	free(service->domain);
 	free(service->stanza_ns);
 	free(service);
@@ -392,7 +394,7 @@ ask_note(const struct ask *ask, const char *what)
 }
 
 void
-ask_error(struct ask *ask, const struct ask_error *error)
+ask_error_in(struct ask *ask, const struct ask_error *error, const char *ns)
 {
 	struct buf out;
 
@@ -406,14 +408,19 @@ ask_error(struct ask *ask, const struct ask_error *error)
 	buf_addf(&out, "><error type='%s'><%s xmlns='" ASK_STANZAS "'/>",
 	    error->type, error->condition);
 	if (error->detail != NULL) {
-		buf_addf(&out, "<%s xmlns='" ASK_PUBSUB_ERRORS "'",
-		    error->detail);
+		buf_addf(&out, "<%s xmlns='%s'", error->detail, ns);
 		buf_add_attr(&out, "feature", error->feature);
 		buf_adds(&out, "/>");
 	}
 	buf_adds(&out, "</error></iq>");
 	ask_send(ask, &out);
 	ask_done(ask);
+}
+
+void
+ask_error(struct ask *ask, const struct ask_error *error)
+{
+	ask_error_in(ask, error, ASK_PUBSUB_ERRORS);
 }
 
 void

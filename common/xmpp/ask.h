@@ -38,11 +38,13 @@ struct service {
 	int64_t start_ms;
 	char *caps;         /* what our presence says of us, XEP-0115 */
 	struct pace *texts; /* of talk.c; NULL until the first */
+	struct adhoc_sessions *sessions; /* of adhoc.c; NULL until the first */
 };
 
 struct scan;
 struct page;
 struct pace;
+struct adhoc_sessions;
 struct ask_error;
 
 struct ask {
@@ -114,6 +116,9 @@ struct ask_error {
 	const char *feature; /* of detail `unsupported`; NULL */
 };
 void ask_error(struct ask *ask, const struct ask_error *error);
+/* The same with the detail in another namespace. */
+void ask_error_in(struct ask *ask, const struct ask_error *error,
+    const char *ns);
 void ask_fail(struct ask *ask, enum err err);
 
 /* A line of the log: what the asker, its owner, did to the channel's node. */

@@ -4,7 +4,9 @@
 
 #include "common/base/mem.h"
 #include "common/xmpp/access.h"
+#include "common/xmpp/adhoc.h"
 #include "common/xmpp/caps.h"
+#include "common/xmpp/form.h"
 #include "common/xmpp/page.h"
 #include "common/xmpp/settings.h"
 #include "common/xmpp/stamp.h"
@@ -15,26 +17,27 @@
 /* Each has a handler; nothing is here that is not answered. */
 static const char *const disco_features[] = { ASK_DISCO_INFO, ASK_DISCO_ITEMS,
 	ASK_PING, ASK_VERSION, ASK_LAST, ASK_VCARD, ASK_RSM, "jid\\20escaping",
-	STAMP_SID, ASK_PUBSUB, ASK_PUBSUB "#access-authorize",
-	ASK_PUBSUB "#access-open", ASK_PUBSUB "#access-presence",
-	ASK_PUBSUB "#access-whitelist", ASK_PUBSUB "#auto-create",
-	ASK_PUBSUB "#config-node", ASK_PUBSUB "#create-and-configure",
-	ASK_PUBSUB "#create-nodes", ASK_PUBSUB "#delete-items",
-	ASK_PUBSUB "#delete-nodes", ASK_PUBSUB "#instant-nodes",
-	ASK_PUBSUB "#item-ids", ASK_PUBSUB "#last-published",
-	ASK_PUBSUB "#manage-subscriptions", ASK_PUBSUB "#member-affiliation",
-	ASK_PUBSUB "#meta-data", ASK_PUBSUB "#modify-affiliations",
-	ASK_PUBSUB "#outcast-affiliation", ASK_PUBSUB "#persistent-items",
-	ASK_PUBSUB "#publish", ASK_PUBSUB "#publish-options",
-	ASK_PUBSUB "#publisher-affiliation", ASK_PUBSUB "#purge-nodes",
-	ASK_PUBSUB "#retract-items", ASK_PUBSUB "#retrieve-affiliations",
-	ASK_PUBSUB "#retrieve-default", ASK_PUBSUB "#retrieve-items",
-	ASK_PUBSUB "#retrieve-subscriptions", ASK_PUBSUB "#rsm",
-	ASK_PUBSUB "#subscribe", ASK_PUBSUB "#subscription-notifications" };
+	STAMP_SID, ASK_COMMANDS, FORM_NS, ASK_PUBSUB,
+	ASK_PUBSUB "#access-authorize", ASK_PUBSUB "#access-open",
+	ASK_PUBSUB "#access-presence", ASK_PUBSUB "#access-whitelist",
+	ASK_PUBSUB "#auto-create", ASK_PUBSUB "#config-node",
+	ASK_PUBSUB "#create-and-configure", ASK_PUBSUB "#create-nodes",
+	ASK_PUBSUB "#delete-items", ASK_PUBSUB "#delete-nodes",
+	ASK_PUBSUB "#instant-nodes", ASK_PUBSUB "#item-ids",
+	ASK_PUBSUB "#last-published", ASK_PUBSUB "#manage-subscriptions",
+	ASK_PUBSUB "#member-affiliation", ASK_PUBSUB "#meta-data",
+	ASK_PUBSUB "#modify-affiliations", ASK_PUBSUB "#outcast-affiliation",
+	ASK_PUBSUB "#persistent-items", ASK_PUBSUB "#publish",
+	ASK_PUBSUB "#publish-options", ASK_PUBSUB "#publisher-affiliation",
+	ASK_PUBSUB "#purge-nodes", ASK_PUBSUB "#retract-items",
+	ASK_PUBSUB "#retrieve-affiliations", ASK_PUBSUB "#retrieve-default",
+	ASK_PUBSUB "#retrieve-items", ASK_PUBSUB "#retrieve-subscriptions",
+	ASK_PUBSUB "#rsm", ASK_PUBSUB "#subscribe",
+	ASK_PUBSUB "#subscription-notifications" };
 
 static const char *const disco_leaf_features[] = { ASK_DISCO_INFO,
 	ASK_DISCO_ITEMS, ASK_PING, ASK_VERSION, ASK_LAST, ASK_VCARD,
-	ASK_REGISTER, ASK_CAPS, STAMP_SID, ASK_PUBSUB };
+	ASK_REGISTER, ASK_CAPS, STAMP_SID, ASK_COMMANDS, FORM_NS, ASK_PUBSUB };
 
 /* `<query xmlns='…' node='…'`, without its `>`. */
 static void
@@ -167,7 +170,8 @@ disco_info(struct ask *ask, const struct xml *element)
 {
 	struct buf out;
 
-	if (disco_caps_info(ask, element) || !disco_begin(ask, element))
+	if (adhoc_disco(ask, element) || disco_caps_info(ask, element) ||
+	    !disco_begin(ask, element))
 		return;
 	if (ask->channel != NULL) {
 		ask_find(ask, disco_leaf_found);
@@ -224,7 +228,7 @@ static const struct page_source disco_list = {
 void
 disco_items(struct ask *ask, const struct xml *element)
 {
-	if (!disco_begin(ask, element))
+	if (adhoc_disco(ask, element) || !disco_begin(ask, element))
 		return;
 	if (ask->channel != NULL)
 		ask_find(ask, disco_items_found);

@@ -28,6 +28,25 @@ form_value(const struct xml *field)
 	return xstrdup("");
 }
 
+char *
+form_values(const struct xml *field)
+{
+	const struct xml *value;
+	struct buf text;
+	bool first = true;
+
+	buf_init(&text, 0);
+	for (value = xml_first(field); value != NULL; value = xml_next(value)) {
+		if (!xml_is(value, FORM_NS, "value"))
+			continue;
+		if (!first)
+			buf_addc(&text, '\n');
+		first = false;
+		xml_text(value, &text);
+	}
+	return buf_detach(&text, NULL);
+}
+
 /* With no FORM_TYPE the place where it stands says what it is. */
 static bool
 form_is_of(const struct xml *form, const char *form_type)
@@ -36,7 +55,8 @@ form_is_of(const struct xml *form, const char *form_type)
 	char *value;
 	bool is = true;
 
-	for (field = xml_first(form); field != NULL; field = xml_next(field)) {
+	for (field = xml_first(form); form_type != NULL && field != NULL;
+	     field = xml_next(field)) {
 		if (!xml_is(field, FORM_NS, "field") ||
 		    strcmp(form_var(field), "FORM_TYPE") != 0)
 			continue;
@@ -122,7 +142,25 @@ form_open(struct buf *out, const char *type, const char *form_type)
 	buf_adds(out, "<x xmlns='" FORM_NS "'");
 	buf_add_attr(out, "type", type);
 	buf_addc(out, '>');
-	form_add(out, &field);
+	if (form_type != NULL)
+		form_add(out, &field);
+}
+
+static void
+form_open_field(struct buf *out, const struct form_field *field)
+{
+	buf_adds(out, "<field");
+	buf_add_attr(out, "var", field->var);
+	buf_add_attr(out, "type", field->type);
+	buf_add_attr(out, "label", field->label);
+}
+
+static void
+form_add_value(struct buf *out, const char *value)
+{
+	buf_adds(out, "<value>");
+	buf_adds_xml(out, value);
+	buf_adds(out, "</value>");
 }
 
 void
@@ -130,20 +168,75 @@ form_add(struct buf *out, const struct form_field *field)
 {
 	const char *const *option;
 
-	buf_adds(out, "<field");
-	buf_add_attr(out, "var", field->var);
-	buf_add_attr(out, "type", field->type);
-	buf_add_attr(out, "label", field->label);
-	buf_adds(out, "><value>");
-	buf_adds_xml(out, field->value);
-	buf_adds(out, "</value>");
+	form_open_field(out, field);
+	buf_addc(out, '>');
+	form_add_value(out, field->value);
 	for (option = field->options; option != NULL && *option != NULL;
-	     option++) {
-		buf_adds(out, "<option><value>");
-		buf_adds_xml(out, *option);
-		buf_adds(out, "</value></option>");
-	}
+	     option++)
+		form_option(out, NULL, *option);
+	form_end_field(out);
+}
+
+void
+form_title(struct buf *out, const char *title, const char *instructions)
+{
+	buf_adds(out, "<title>");
+	buf_adds_xml(out, title);
+	buf_adds(out, "</title>");
+	if (instructions == NULL)
+		return;
+	buf_adds(out, "<instructions>");
+	buf_adds_xml(out, instructions);
+	buf_adds(out, "</instructions>");
+}
+
+void
+form_ask(struct buf *out, const struct form_field *field)
+{
+	form_open_field(out, field);
+	buf_adds(out, "><required/>");
+}
+
+void
+form_option(struct buf *out, const char *label, const char *value)
+{
+	buf_adds(out, "<option");
+	buf_add_attr(out, "label", label);
+	buf_addc(out, '>');
+	form_add_value(out, value);
+	buf_adds(out, "</option>");
+}
+
+void
+form_end_field(struct buf *out)
+{
 	buf_adds(out, "</field>");
+}
+
+void
+form_columns(struct buf *out, const struct form_field *fields, size_t count)
+{
+	buf_adds(out, "<reported>");
+	for (size_t i = 0; i < count; i++) {
+		form_open_field(out, &fields[i]);
+		buf_adds(out, "/>");
+	}
+	buf_adds(out, "</reported>");
+}
+
+void
+form_row(struct buf *out, const struct form_field *fields,
+    const char *const *values, size_t count)
+{
+	buf_adds(out, "<item>");
+	for (size_t i = 0; i < count; i++) {
+		buf_adds(out, "<field");
+		buf_add_attr(out, "var", fields[i].var);
+		buf_addc(out, '>');
+		form_add_value(out, values[i]);
+		form_end_field(out);
+	}
+	buf_adds(out, "</item>");
 }
 
 void

@@ -426,3 +426,20 @@ jid_channel(const struct jid *jid, struct buf *channel)
 	return channel->len > begin && channel->data[begin] != ' ' &&
 	    channel->data[channel->len - 1] != ' ';
 }
+
+bool
+jid_is_listed(const struct jid *jid, char *const *list, size_t count)
+{
+	struct jid one;
+	const char *why;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (jid_parse(list[i], strlen(list[i]), &one, &why) != ERR_OK)
+			continue;
+		if (one.node_len == 0 ? jid_domain_is(jid, one.full) :
+		                        jid_same_bare(&one, jid))
+			return true;
+	}
+	return false;
+}

@@ -53,4 +53,8 @@ void jid_of_channel(const char *channel, const char *domain, struct buf *out);
  * it has no node, or one that escapes a space at an end (XEP-0106 §4.1). */
 bool jid_channel(const struct jid *jid, struct buf *channel);
 
+/* Is one of these, a bare JID or a domain for all who are there, this user?
+ * What is no address is nobody. */
+bool jid_is_listed(const struct jid *jid, char *const *list, size_t count);
+
 #endif

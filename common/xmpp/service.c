@@ -6,6 +6,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/xmpp/adhoc.h"
 #include "common/xmpp/ask.h"
 #include "common/xmpp/subscribers.h"
 #include "common/xmpp/talk.h"
@@ -51,6 +52,7 @@ static const struct service_word service_words[] = {
 	{ ASK_LAST, "query", "get", activity_request },
 	{ ASK_VCARD, "vCard", "get", vcard_request },
 	{ ASK_REGISTER, "query", NULL, register_request },
+	{ ASK_COMMANDS, "command", "set", adhoc_request },
 	{ ASK_PUBSUB, "pubsub", NULL, pubsub_request },
 	{ ASK_PUBSUB_OWNER, "pubsub", NULL, pubsub_owner },
 };

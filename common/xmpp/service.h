@@ -19,6 +19,7 @@
 #include "common/xmpp/jid.h"
 
 struct service;
+struct entry;
 
 /* One asker: the component's link, or a BOSH session.  The service holds a
  * reference while an answer is outstanding. */
@@ -26,6 +27,10 @@ typedef void service_sub_fn(enum err err, const struct subscription *sub,
     bool existed, void *arg);
 typedef void service_list_fn(enum err err, const struct subscription *subs,
     size_t count, void *arg);
+
+/* Name: of the field; label: in words. */
+typedef void service_status_fn(const char *name, const char *label,
+    const char *value, void *arg);
 
 struct service_ops {
 	void (*ref)(void *peer);
@@ -81,6 +86,15 @@ struct service_ops {
 	 * and answers it.  NULL: never. */
 	bool (*take)(void *peer, const struct jid *from, const struct jid *to,
 	    const struct xml *stanza);
+	/* May he use the commands of operators?  NULL: nobody may, and the two
+	 * that follow are not needed. */
+	bool (*is_operator)(void *peer, const struct jid *jid);
+	/* An entry of the channel's item as POST /publish/ takes it
+	 * (`formats`); NULL when it is refused: *why says so. */
+	struct entry *(*item)(void *peer, const char *channel, void *json,
+	    struct buf *why);
+	/* Numbers that an operator wants to know, each told in turn. */
+	void (*status)(void *peer, service_status_fn *tell, void *arg);
 	/* What the domain offers besides, by its own code: features of its
 	 * disco#info, as text.  NULL: nothing. */
 	const char *features;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "common/base/conf.h"
+#include "common/base/json.h"
 #include "common/base/loop.h"
 #include "common/base/mem.h"
 #include "common/xmpp/service.h"
@@ -41,6 +42,7 @@ struct peer {
 	bool closed;   /* may not subscribe */
 	bool publisher;
 	bool creator;
+	bool operator;
 	bool passing;    /* its JID is not its own tomorrow */
 	struct buf told; /* for others */
 	int named;       /* ids made; -1: makes none */
@@ -244,7 +246,48 @@ peer_item_id(void *arg, struct buf *id)
 		buf_addf(id, "made-%d", p->named);
 }
 
+static inline bool
+peer_is_operator(void *arg, const struct jid *jid UNUSED)
+{
+	return ((struct peer *)arg)->operator;
+}
+
+/* Refuses what begins as a stanza of type error. */
+static inline struct entry *
+peer_item(void *arg UNUSED, const char *channel, void *formats, struct buf *why)
+{
+	const json_t *stanza = json_object_get(formats, "xmpp-stanza");
+	const char *content = json_str(stanza, "content", NULL);
+	struct entry *entry;
+	struct buf data;
+
+	if (content != NULL &&
+	    strncmp(content, "<message type='error'", 21) == 0) {
+		buf_adds(why, "a stanza of type error");
+		return NULL;
+	}
+	buf_init(&data, 0);
+	if (content != NULL)
+		entry_pack(&data, "xmpp-stanza", content, strlen(content));
+	else
+		entry_pack(&data, "json-object", "1", 1);
+	entry =
+	    entry_create(ENTRY_ITEM, channel, NULL, NULL, data.data, data.len);
+	buf_clear(&data);
+	return entry;
+}
+
+static inline void
+peer_status(void *arg UNUSED, service_status_fn *tell, void *tell_arg)
+{
+	tell("up", "Up", "yes", tell_arg);
+	tell("sent", "Sent", "7", tell_arg);
+}
+
 static const struct service_ops peer_ops = {
+	.is_operator = peer_is_operator,
+	.item = peer_item,
+	.status = peer_status,
 	.ref = peer_ref,
 	.unref = peer_unref,
 	.send = peer_send,

@@ -147,6 +147,12 @@ static const struct {
 	{ "jabber:iq:version", "get", "<query xmlns='jabber:iq:version'/>" },
 	{ "jabber:iq:last", "get", "<query xmlns='jabber:iq:last'/>" },
 	{ "vcard-temp", "get", "<vCard xmlns='vcard-temp'/>" },
+	{ "http://jabber.org/protocol/commands", "set",
+	    "<command xmlns='http://jabber.org/protocol/commands' "
+	    "node='waft#list'/>" },
+	{ "jabber:x:data", "set",
+	    "<command xmlns='http://jabber.org/protocol/commands' "
+	    "node='waft#subscribe'/>" },
 	/* A rule of delivery, which no request shows. */
 	{ "urn:xmpp:sid:0", "get", "<query xmlns='" INFO "'/>" },
 	{ "http://jabber.org/protocol/rsm", "get",
