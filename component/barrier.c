@@ -124,14 +124,32 @@ barrier_put(struct barrier *barrier, void *snapshot, int64_t now_ms,
 {
 	struct barrier_slot *slot = &barrier->slots[barrier->open++];
 
-	slot->seq = ++barrier->seq;
+	slot->seq = slot->again = ++barrier->seq;
 	slot->stanzas = barrier->batch_stanzas;
 	slot->bytes = barrier->batch_bytes;
 	slot->put_ms = now_ms;
 	slot->snapshot = snapshot;
 	barrier->batch_stanzas = barrier->batch_bytes = 0;
-	barrier->quiet_ms = now_ms;
+	barrier->quiet_ms = barrier->put_ms = now_ms;
 	barrier_write(barrier, slot->seq, out);
+}
+
+bool
+barrier_wants_again(const struct barrier *barrier, int64_t now_ms)
+{
+	return barrier->open > 0 &&
+	    now_ms - barrier->put_ms >= BARRIER_AGAIN_MS;
+}
+
+/* What is in the batch meanwhile has a barrier of its own to come. */
+void
+barrier_again(struct barrier *barrier, int64_t now_ms, struct buf *out)
+{
+	struct barrier_slot *slot = &barrier->slots[barrier->open - 1];
+
+	slot->again = ++barrier->seq;
+	barrier->put_ms = now_ms;
+	barrier_write(barrier, slot->again, out);
 }
 
 /* "b-<epoch>-<seq>".  False when it is no id of ours. */
@@ -205,7 +223,7 @@ barrier_answer(struct barrier *barrier, const char *id, const char *from,
 	while (n < barrier->open && barrier->slots[n].seq <= seq)
 		n++;
 	barrier->quiet_ms = now_ms;
-	if (n > 0 && barrier->slots[n - 1].seq == seq)
+	if (n > 0 && seq <= barrier->slots[n - 1].again)
 		*snapshot = barrier_confirm(barrier, n);
 	return true;
 }
@@ -244,10 +262,14 @@ barrier_wait_ms(const struct barrier *barrier, int64_t now_ms)
 	if (barrier->batch_stanzas > 0 && barrier_can_put(barrier))
 		wait = barrier->batch_ms + BARRIER_AGE_MS - now_ms;
 	else
-		wait = barrier->quiet_ms + BARRIER_IDLE_MS - now_ms;
+		wait = barrier->open > 0 ?
+		    BARRIER_DEAD_MS :
+		    barrier->quiet_ms + BARRIER_IDLE_MS - now_ms;
 	if (age >= 0 && barrier->form == BARRIER_PING &&
 	    BARRIER_FALLBACK_MS - age < wait)
 		wait = BARRIER_FALLBACK_MS - age;
+	if (age >= 0 && barrier->put_ms + BARRIER_AGAIN_MS - now_ms < wait)
+		wait = barrier->put_ms + BARRIER_AGAIN_MS - now_ms;
 	if (age >= 0 && BARRIER_DEAD_MS - age < wait)
 		wait = BARRIER_DEAD_MS - age;
 	return wait < 1 ? 1 : wait;

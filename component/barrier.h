@@ -30,6 +30,7 @@
 #define BARRIER_IDLE_MS     30000
 #define BARRIER_DEAD_MS     60000
 #define BARRIER_FALLBACK_MS 5000
+#define BARRIER_AGAIN_MS    1000
 #define BARRIER_OPEN_MAX    4
 
 enum barrier_form {
@@ -39,6 +40,7 @@ enum barrier_form {
 
 struct barrier_slot {
 	uint64_t seq;
+	uint64_t again; /* the last one that was put in its place */
 	uint64_t stanzas;
 	uint64_t bytes;
 	int64_t put_ms;
@@ -62,6 +64,7 @@ struct barrier {
 	uint64_t batch_bytes;
 	int64_t batch_ms; /* when the first of them was */
 	int64_t quiet_ms; /* when something was last heard or asked */
+	int64_t put_ms;   /* when a barrier was last put */
 	uint64_t stanzas; /* unconfirmed in all */
 	uint64_t bytes;
 };
@@ -105,6 +108,11 @@ bool barrier_can_put(const struct barrier *barrier);
 bool barrier_answer(struct barrier *barrier, const char *id, const char *from,
     int64_t now_ms, void **snapshot);
 
+/* No answer to the newest one yet: ask once more, for while ejabberd has a dead
+ * connection of ours beside this one it sends answers to either.  The answer to
+ * any of them will do. */
+bool barrier_wants_again(const struct barrier *barrier, int64_t now_ms);
+void barrier_again(struct barrier *barrier, int64_t now_ms, struct buf *out);
 /* The oldest barrier waits too long: pings are not answered here, use the
  * other form.  Remembered over connections. */
 bool barrier_wants_fallback(const struct barrier *barrier, int64_t now_ms);

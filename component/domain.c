@@ -174,8 +174,12 @@ domain_check_peer(struct domain *domain)
 		link_cut(domain->link, LINK_END_SILENT);
 		return;
 	}
-	if (!barrier_wants_fallback(&domain->barrier, now_ms))
+	if (!barrier_wants_fallback(&domain->barrier, now_ms)) {
+		if (barrier_wants_again(&domain->barrier, now_ms))
+			barrier_again(&domain->barrier, now_ms,
+			    link_out(domain->link));
 		return;
+	}
 	log_warn("component.fallback",
 	    "domain=%s ping=%s fix=\"set ping to a domain that answers\"",
 	    LOGQ(domain->conf->domain), LOGQ(domain->conf->ping));

@@ -78,6 +78,7 @@ class Server:
         self.process = None
         self.users = {}
         self.stanza_limit = 512 * 1024
+        self.component_lines = ""  # Prosody: for each component
         self.component_tls = None  # ejabberd: a file with certificate and key
         self.component_interfaces = '{ "127.0.0.1" }'  # Prosody; None: its default
 
@@ -178,7 +179,8 @@ class Prosody(Server):
 
     def write_config(self):
         components = "\n".join(
-            f'Component "{domain}"\n  component_secret = "{secret}"'
+            f'Component "{domain}"\n  component_secret = "{secret}"\n'
+            f'{self.component_lines}'
             for domain, secret in self.components.items())
         interfaces = "" if self.component_interfaces is None else (
             f"component_interfaces = {self.component_interfaces}")

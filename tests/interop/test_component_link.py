@@ -146,10 +146,10 @@ def test_an_answer_to_an_older_connection_confirms_nothing(scripted, waft):
     waft.start()
     waft.subscribe("news", "alice@localhost")
     waft.publish("news", body("hi"))
-    wait_until(lambda: scripted.count("<ping") == 1, 20, "a barrier")
+    wait_until(lambda: scripted.count("<ping") >= 1, 20, "a barrier")
     old = re.search(r"id='(b-[^']+)'", scripted.received)[1]
     scripted.connection.shutdown(socket.SHUT_RDWR)
-    wait_until(lambda: scripted.links == 2 and scripted.count("<ping") == 1, 20, "a new one")
+    wait_until(lambda: scripted.links == 2 and scripted.count("<ping") >= 1, 20, "a new one")
     # The stanza came again, before its barrier.
     assert scripted.count("<body>hi</body>") == 1
     scripted.send(f"<iq type='result' id='{old}' from='localhost' to='push.localhost/b'/>")
@@ -164,7 +164,7 @@ def test_a_barrier_answer_from_a_user_confirms_nothing(scripted, waft):
     waft.start()
     waft.subscribe("news", "alice@localhost")
     waft.publish("news", body("hi"))
-    wait_until(lambda: scripted.count("<ping") == 1, 20, "a barrier")
+    wait_until(lambda: scripted.count("<ping") >= 1, 20, "a barrier")
     barrier = re.search(r"id='(b-[^']+)'", scripted.received)[1]
     scripted.send(f"<iq type='result' id='{barrier}' from='eve@localhost/x'"
                   f" to='push.localhost/b'/>")

@@ -1,5 +1,6 @@
 """The real waft-component, attached to one of servers.py, and its control API."""
 
+import copy
 import http.client
 import json
 import os
@@ -43,6 +44,16 @@ component "{domain}" {{
 """)
         self.process = None
         self.port = None
+        self.of = None  # whose store and configuration it uses
+
+    def second(self):
+        """Another daemon on the same store with the same configuration."""
+        other = copy.copy(self)
+        other.of = self
+        other.log = self.directory / f"log{len(list(self.directory.glob('log*')))}"
+        other.log.touch()
+        other.process = other.port = None
+        return other
 
     def start(self, ready=True):
         begin = self.log.stat().st_size if self.log.exists() else 0
@@ -84,7 +95,8 @@ component "{domain}" {{
     def close(self):
         if self.process is not None and self.process.poll() is None:
             self.kill()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        if self.of is None:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def read_log(self, begin=0):
         return self.log.read_bytes()[begin:].decode() if self.log.exists() else ""

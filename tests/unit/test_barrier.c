@@ -41,6 +41,17 @@ put(struct barrier *barrier, void *snapshot, int64_t now_ms)
 	buf_clear(&out);
 }
 
+static void
+again(struct barrier *barrier, int64_t now_ms)
+{
+	struct buf out;
+
+	buf_init(&out, 0);
+	barrier_again(barrier, now_ms, &out);
+	assert_true(out.len > 0);
+	buf_clear(&out);
+}
+
 static void *
 answer(struct barrier *barrier, const char *id)
 {
@@ -255,6 +266,38 @@ TEST(a_minute_without_an_answer_is_a_dead_peer)
 	barrier_clear(&barrier);
 }
 
+TEST(is_asked_again_each_second_and_any_answer_will_do)
+{
+	struct barrier barrier;
+	int marks[2];
+
+	begin(&barrier);
+	assert_false(barrier_wants_again(&barrier, 20000));
+	send_many(&barrier, 1, 10, 0);
+	put(&barrier, &marks[0], 50);
+	assert_false(barrier_wants_again(&barrier, 1049));
+	assert_true(barrier_wants_again(&barrier, 1050));
+	again(&barrier, 1050);
+	assert_false(barrier_wants_again(&barrier, 2049));
+	again(&barrier, 2050);
+	send_many(&barrier, 1, 10, 2060);
+	put(&barrier, &marks[1], 2110);
+	/* 1, 2 and 3 stood for the first, 4 is the second's. */
+	assert_ptr_equal(answer(&barrier, "b-00000abc-2"), &marks[0]);
+	assert_null(answer(&barrier, "b-00000abc-3"));
+	assert_null(answer(&barrier, "b-00000abc-1"));
+	assert_false(barrier_is_clean(&barrier));
+	assert_ptr_equal(answer(&barrier, "b-00000abc-4"), &marks[1]);
+	assert_true(barrier_is_clean(&barrier));
+	assert_int_equal(dropped, 0);
+	/* The oldest one's time goes on all the same. */
+	send_many(&barrier, 1, 10, 3000);
+	put(&barrier, NULL, 3000);
+	again(&barrier, 62000);
+	assert_true(barrier_is_dead(&barrier, 63000));
+	barrier_clear(&barrier);
+}
+
 TEST(an_idle_link_is_asked_every_30_seconds)
 {
 	struct barrier barrier;
@@ -279,10 +322,13 @@ TEST(says_when_to_look_again)
 	send_many(&barrier, 1, 10, 10000);
 	assert_int_equal(barrier_wait_ms(&barrier, 10010), 40);
 	put(&barrier, &mark, 10050);
-	assert_int_equal(barrier_wait_ms(&barrier, 10050), 5000);
+	assert_int_equal(barrier_wait_ms(&barrier, 10050), 1000);
+	again(&barrier, 14900);
+	assert_int_equal(barrier_wait_ms(&barrier, 14900), 150);
 	assert_int_equal(barrier_wait_ms(&barrier, 20000), 1);
 	barrier_fall_back(&barrier);
-	assert_int_equal(barrier_wait_ms(&barrier, 20050), 20000);
+	again(&barrier, 69900);
+	assert_int_equal(barrier_wait_ms(&barrier, 69900), 150);
 	barrier_clear(&barrier);
 }
 
@@ -305,6 +351,8 @@ main(void)
 		cmocka_unit_test(
 		    falls_back_to_a_headline_after_five_silent_seconds),
 		cmocka_unit_test(a_minute_without_an_answer_is_a_dead_peer),
+		cmocka_unit_test(
+		    is_asked_again_each_second_and_any_answer_will_do),
 		cmocka_unit_test(an_idle_link_is_asked_every_30_seconds),
 		cmocka_unit_test(says_when_to_look_again),
 	};
