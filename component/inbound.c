@@ -573,6 +573,7 @@ inbound_request(struct inbound *inbound, const struct jid *from,
 {
 	/* RFC 6121 §4: presence is not answered with errors. */
 	bool told = strcmp(stanza->name, "presence") != 0;
+	enum conf_relay relay;
 
 	switch (inbound_is_leaving(stanza, xml_attr(stanza, "type")) ?
 	        FLOOD_TAKE :
@@ -585,9 +586,13 @@ inbound_request(struct inbound *inbound, const struct jid *from,
 	case FLOOD_DROP:
 		return;
 	}
-	if (relay_takes(inbound->relay, from, to) == RELAY_ALL)
+	relay = relay_takes(inbound->relay, from, to);
+	if (relay == RELAY_ALL)
 		relay_stanza(inbound->relay, from, to, stanza);
-	else if (!service_stanza(inbound->service, inbound, from, to, stanza))
+	/* A bot has commands of its own. */
+	else if ((relay == RELAY_REST &&
+	             strcmp(stanza->name, "message") == 0) ||
+	    !service_stanza(inbound->service, inbound, from, to, stanza))
 		inbound_rest(inbound, from, to, stanza);
 }
 

@@ -213,6 +213,7 @@ def test_what_waft_answers_itself_does_not_go_to_the_origin(relay):
         "<iq type='get' id='p' from='alice@localhost/x' to='news@push.localhost'>"
         "<ping xmlns='urn:xmpp:ping'/></iq>"
         "<presence from='alice@localhost' to='news@push.localhost' type='subscribe'/>"
+        "<presence from='alice@localhost/x' to='news@push.localhost'/>"
         "<iq type='result' id='r' from='alice@localhost/x' to='news@push.localhost'/>")
     relay.wait("type='subscribed'")
     relay.say(to="deaf@push.localhost")
@@ -221,6 +222,9 @@ def test_what_waft_answers_itself_does_not_go_to_the_origin(relay):
     relay.say("to the channel", to="news@push.localhost")
     relay.wait("<body>to the channel</body>")
     assert len(origin.requests) == 1
+    # Not a command of ours: a bot has its own.
+    relay.say("help", to="news@push.localhost")
+    relay.wait("<body>help</body>")
 
 
 def test_an_iq_without_a_result_gets_one_error(relay):

@@ -309,6 +309,31 @@ def test_presence_subscribes_a_session(gateway, session):
     until(lambda: session.texts() == ["via presence"])
 
 
+def test_presence_at_a_channel_lets_a_session_in_while_it_is_there(gateway, session):
+    here = session.call(f"<presence to='visit@{DOMAIN}'/>")
+    assert "<status>visit</status>" in here.body
+    assert "type=" not in here.body.split("<presence")[1].split(">")[0]
+    gateway.publish("visit", message("one"))
+    until(lambda: session.texts() == ["one"])
+    again = session.call(f"<presence to='visit@{DOMAIN}'><show>away</show></presence>"
+                         "<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>")
+    assert "<presence" not in again.body and "id='p'" in again.body
+    session.call(f"<presence type='unavailable' to='visit@{DOMAIN}'/>"
+                 "<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>")
+    gateway.publish("visit", message("two"))
+    session.subscribe("behind")
+    gateway.publish("behind", message("three"))
+    until(lambda: session.texts()[-1:] == ["three"])
+
+
+def test_a_session_subscribes_by_chat(gateway, session):
+    answer = session.call(f"<message type='chat' to='{DOMAIN}'><body>subscribe talk"
+                          "</body></message>")
+    assert "You are subscribed to talk" in answer.body
+    gateway.publish("talk", message("one"))
+    until(lambda: session.texts()[-1:] == ["one"])
+
+
 def test_the_operator_subscribes_a_user(gateway):
     jid = f"alice@{DOMAIN}"
     online = log_in(gateway, "alice", "wonder")
