@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/auth.h"
-#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/stat.h"
 #include "common/channel/item.h"
@@ -13,6 +11,7 @@
 #include "component/flood.h"
 #include "component/notify.h"
 #include "component/operator.h"
+#include "component/peer.h"
 #include "component/relay.h"
 #include "component/roster.h"
 
@@ -44,26 +43,6 @@ static struct stat_metric inbound_ended =
     STAT_COUNTER("waft_component_bounced_subscriptions_total",
         "Subscriptions suspended or removed because the user is gone", NULL);
 
-static struct stat_metric inbound_untold =
-    STAT_COUNTER("waft_component_untold_total",
-        "XEP-0060 notices for people that the component does not reach", NULL);
-
-struct inbound {
-	struct worker *worker;
-	const struct conf_component *component;
-	struct store *store;
-	struct loop *loop;
-	void (*send)(void *arg, const char *text, size_t len);
-	void *arg; /* NULL once closed */
-	const struct domain *domain;
-	struct service *service;
-	struct flood *flood;
-	struct roster *roster;
-	struct relay *relay; /* NULL: there is no origin */
-	int refs;
-	int bounces;
-};
-
 static void
 inbound_free(void *arg)
 {
@@ -75,7 +54,7 @@ inbound_free(void *arg)
 	free(inbound);
 }
 
-static void
+void
 inbound_ref(void *peer)
 {
 	struct inbound *inbound = peer;
@@ -83,7 +62,7 @@ inbound_ref(void *peer)
 	inbound->refs++;
 }
 
-static void
+void
 inbound_unref(void *peer)
 {
 	struct inbound *inbound = peer;
@@ -93,9 +72,7 @@ inbound_unref(void *peer)
 		loop_reap(inbound->loop, inbound_free, inbound);
 }
 
-/* ---- the service's other side ---------------------------------------- */
-
-static void
+void
 inbound_send(void *peer, const char *text, size_t len)
 {
 	struct inbound *inbound = peer;
@@ -103,248 +80,6 @@ inbound_send(void *peer, const char *text, size_t len)
 	if (inbound->arg != NULL)
 		inbound->send(inbound->arg, text, len);
 }
-
-static void
-inbound_subscribe(void *peer, const struct jid *jid, const char *channel,
-    unsigned ways, service_sub_fn *done, void *arg)
-{
-	struct inbound *inbound = peer;
-	struct subscription sub = {
-		.owner = inbound->component->domain,
-		.channel = channel,
-		.address = jid->full,
-		.state = SUB_ACTIVE,
-		.ways = ways,
-	};
-
-	store_sub_put(inbound->store, inbound->loop, &sub, done, arg);
-}
-
-static void
-inbound_unsubscribe(void *peer, const struct jid *jid, const char *channel,
-    service_sub_fn *done, void *arg)
-{
-	struct inbound *inbound = peer;
-
-	if (roster_part(inbound->roster, jid, channel)) {
-		done(ERR_OK, NULL, true, arg);
-		return;
-	}
-	store_sub_del(inbound->store, inbound->loop, inbound->component->domain,
-	    channel, jid->full, done, arg);
-}
-
-static bool
-inbound_arrive(void *peer, const struct jid *jid, const char *channel,
-    int priority)
-{
-	struct inbound *inbound = peer;
-
-	return roster_arrive(inbound->roster, jid, channel, priority);
-}
-
-static enum err
-inbound_join(void *peer, const struct jid *jid, const char *channel)
-{
-	struct inbound *inbound = peer;
-
-	return roster_join(inbound->roster, jid, channel);
-}
-
-static void
-inbound_leave(void *peer, const struct jid *jid, const char *channel)
-{
-	struct inbound *inbound = peer;
-
-	roster_leave(inbound->roster, jid, channel);
-}
-
-static void
-inbound_show(void *peer, const struct jid *jid, const char *channel, bool shown)
-{
-	struct inbound *inbound = peer;
-
-	roster_show(inbound->roster, jid, channel, shown);
-}
-
-struct inbound_list {
-	struct inbound *inbound;
-	struct jid bare;
-	char *channel;
-	service_list_fn *done;
-	void *arg;
-};
-
-/* The stored ones, then those of clients that are let in while they are there.
- */
-static void
-inbound_list_cb(enum err err, const struct subscription *subs, size_t count,
-    uint64_t as_of UNUSED, void *arg)
-{
-	struct inbound_list *list = arg;
-	struct subscription *all;
-	size_t n = count;
-
-	if (err != ERR_OK || roster_joined(list->inbound->roster) == 0) {
-		list->done(err, subs, count, list->arg);
-	} else {
-		all = roster_list(list->inbound->roster, &list->bare,
-		    list->channel, subs, &n);
-		list->done(err, all, n, list->arg);
-		roster_list_free(all, count, n);
-	}
-	inbound_unref(list->inbound);
-	free(list->channel);
-	free(list);
-}
-
-static void
-inbound_subscriptions(void *peer, const struct jid *jid, const char *channel,
-    service_list_fn *done, void *arg)
-{
-	struct inbound *inbound = peer;
-	struct inbound_list *list = xmalloc(sizeof(*list));
-	struct sub_filter filter = { inbound->component->domain, channel,
-		list->bare.full };
-
-	inbound_ref(inbound);
-	list->inbound = inbound;
-	list->bare = *jid;
-	jid_to_bare(&list->bare);
-	list->channel = channel == NULL ? NULL : xstrdup(channel);
-	list->done = done;
-	list->arg = arg;
-	store_sub_list(inbound->store, inbound->loop, &filter, 0,
-	    (size_t)worker_conf(inbound->worker)->control.subscriptions_per_jid,
-	    inbound_list_cb, list);
-}
-
-static bool
-inbound_may_subscribe(void *peer, const struct jid *jid UNUSED,
-    const char *channel)
-{
-	struct inbound *inbound = peer;
-
-	return conf_class(worker_conf(inbound->worker), channel)->subscribe ==
-	    ACCESS_ANYONE;
-}
-
-static bool
-inbound_may_publish(void *peer, const struct jid *jid UNUSED,
-    const char *channel)
-{
-	struct inbound *inbound = peer;
-
-	return auth_user_may_publish(worker_conf(inbound->worker), NULL,
-	    channel, clock_wall_ms());
-}
-
-/* As the configuration has it now. */
-static bool
-inbound_may_create(void *peer, const struct jid *jid,
-    const char *channel UNUSED)
-{
-	struct inbound *inbound = peer;
-	const struct conf_component *now =
-	    operator_component(worker_conf(inbound->worker),
-	        inbound->component->domain);
-
-	return now != NULL &&
-	    jid_is_listed(jid, now->creators.list, now->creators.count);
-}
-
-static bool
-inbound_is_operator(void *peer, const struct jid *jid)
-{
-	struct inbound *inbound = peer;
-	const struct conf_component *now =
-	    operator_component(worker_conf(inbound->worker),
-	        inbound->component->domain);
-
-	return now != NULL &&
-	    jid_is_listed(jid, now->operators.list, now->operators.count);
-}
-
-static struct entry *
-inbound_item(void *peer, const char *channel, void *json, struct buf *why)
-{
-	struct inbound *inbound = peer;
-
-	return operator_item(worker_conf(inbound->worker), channel, json, why);
-}
-
-static void
-inbound_status(void *peer, service_status_fn *tell, void *arg)
-{
-	struct inbound *inbound = peer;
-
-	operator_status(inbound->arg == NULL ? NULL : inbound->domain, tell,
-	    arg);
-}
-
-static bool
-inbound_is_lasting(void *peer UNUSED)
-{
-	return true;
-}
-
-/* Users of the gateway are not the XMPP server's. */
-static void
-inbound_tell(void *peer, const char *to, const char *text, size_t len)
-{
-	struct inbound *inbound = peer;
-	const char *domain = worker_conf(inbound->worker)->bosh.domain, *why;
-	struct jid jid;
-
-	if (jid_parse(to, strlen(to), &jid, &why) == ERR_OK &&
-	    (domain == NULL || !jid_domain_is(&jid, domain))) {
-		inbound_send(peer, text, len);
-		return;
-	}
-	stat_add(&inbound_untold, 1);
-	log_debug("component.untold", "to=%s", LOGQ(to));
-}
-
-/* A component's stream has nothing that a repeated request is known by. */
-static void
-inbound_item_id(void *peer UNUSED, struct buf *id UNUSED)
-{
-}
-
-static bool
-inbound_take(void *peer, const struct jid *from, const struct jid *to,
-    const struct xml *stanza)
-{
-	struct inbound *inbound = peer;
-
-	if (relay_takes(inbound->relay, from, to) == RELAY_NONE)
-		return false;
-	relay_stanza(inbound->relay, from, to, stanza);
-	return true;
-}
-
-static const struct service_ops inbound_ops = {
-	.ref = inbound_ref,
-	.unref = inbound_unref,
-	.send = inbound_send,
-	.subscribe = inbound_subscribe,
-	.unsubscribe = inbound_unsubscribe,
-	.arrive = inbound_arrive,
-	.join = inbound_join,
-	.leave = inbound_leave,
-	.show = inbound_show,
-	.subscriptions = inbound_subscriptions,
-	.may_subscribe = inbound_may_subscribe,
-	.may_publish = inbound_may_publish,
-	.may_create = inbound_may_create,
-	.is_operator = inbound_is_operator,
-	.item = inbound_item,
-	.status = inbound_status,
-	.is_lasting = inbound_is_lasting,
-	.tell = inbound_tell,
-	.item_id = inbound_item_id,
-	.take = inbound_take,
-};
 
 /* ---- bounces --------------------------------------------------------- */
 
@@ -545,7 +280,7 @@ static void
 inbound_rest(struct inbound *inbound, const struct jid *from,
     const struct jid *to, const struct xml *stanza)
 {
-	if (inbound_take(inbound, from, to, stanza))
+	if (peer_take(inbound, from, to, stanza))
 		return;
 	if (strcmp(stanza->name, "message") == 0)
 		inbound_message(inbound, stanza);
@@ -635,7 +370,7 @@ inbound_make_roster(struct inbound *inbound, const struct inbound_opts *opts)
 		.worker = inbound->worker,
 		.component = inbound->component,
 		.service = inbound->service,
-		.service_ops = &inbound_ops,
+		.service_ops = &peer_ops,
 		.peer = inbound,
 		.notify = opts->notify,
 		.told = opts->told,
@@ -670,7 +405,7 @@ inbound_create(const struct inbound_opts *opts)
 		.loop = worker_loop(opts->worker),
 		.domain = opts->component->domain,
 		.stanza_ns = "",
-		.ops = &inbound_ops,
+		.ops = &peer_ops,
 	};
 
 	operator_check(opts->component, "creators", &opts->component->creators);
