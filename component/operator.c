@@ -101,20 +101,20 @@ operator_text(const json_t *value, char number[OPERATOR_NUMBER])
 }
 
 static void
-operator_links(const struct domain *domain, service_status_fn *tell, void *arg)
+operator_link(const struct domain *domain, service_status_fn *tell, void *arg)
 {
 	char number[OPERATOR_NUMBER];
-	json_t *links = json_array(), *value;
+	json_t *link = json_object(), *value;
 	const char *name, *text;
 
-	domain_status(domain, links);
-	json_object_foreach(json_array_get(links, 0), name, value)
+	domain_status(domain, link);
+	json_object_foreach(link, name, value)
 	{
 		text = operator_text(value, number);
 		if (text != NULL)
 			tell(name, name, text, arg);
 	}
-	json_decref(links);
+	json_decref(link);
 }
 
 void
@@ -124,7 +124,7 @@ operator_status(const struct domain *domain, service_status_fn *tell, void *arg)
 	size_t i;
 
 	if (domain != NULL)
-		operator_links(domain, tell, arg);
+		operator_link(domain, tell, arg);
 	for (i = 0; i < ARRAY_LEN(operator_counters); i++) {
 		snprintf(number, sizeof number, "%" PRId64,
 		    stat_sum(operator_counters[i].name));

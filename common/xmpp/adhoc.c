@@ -49,6 +49,7 @@ adhoc_step_free(void *arg)
 		step->work_free(step->work);
 	adhoc_session_free(step->session);
 	xml_free(step->form);
+	buf_clear(&step->head);
 	free(step);
 }
 
@@ -99,7 +100,7 @@ adhoc_refuse(struct ask *ask, const struct ask_error *error)
 		adhoc_session_keep(ask, step->session);
 		step->session = NULL;
 	}
-	ask_error_in(ask, error, ASK_COMMANDS);
+	ask_error_in(ask, error, ASK_COMMANDS, &step->head);
 }
 
 void
@@ -404,6 +405,17 @@ adhoc_read_form(const struct ask *ask, const struct xml *element)
 	return form == NULL || step->form != NULL;
 }
 
+/* Clients tell the sessions by it in errors, too (XEP-0050 §3.7's example). */
+static void
+adhoc_keep_head(struct adhoc_step *step, const char *node, const char *id)
+{
+	buf_init(&step->head, 0);
+	buf_adds(&step->head, "<command xmlns='" ASK_COMMANDS "'");
+	buf_add_attr(&step->head, "node", node);
+	buf_add_attr(&step->head, "sessionid", id);
+	buf_adds(&step->head, "/>");
+}
+
 void
 adhoc_request(struct ask *ask, const struct xml *element)
 {
@@ -415,6 +427,7 @@ adhoc_request(struct ask *ask, const struct xml *element)
 
 	ask->work = step;
 	ask->work_free = adhoc_step_free;
+	adhoc_keep_head(step, node, id);
 	adhoc_sessions_expire(ask->service->sessions,
 	    loop_now_ms(ask->service->loop));
 	command = node == NULL ? NULL : adhoc_find(ask, node);

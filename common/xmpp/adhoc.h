@@ -73,6 +73,7 @@ struct adhoc_step {
 	enum adhoc_action action; /* ADHOC_EXECUTE in the first step alone */
 	struct xml *form;         /* what was submitted, or NULL */
 	bool named;               /* it says the channel, no address does */
+	struct buf head;          /* of the request, for an error */
 	void *work;               /* the command's own */
 	void (*work_free)(void *work);
 };

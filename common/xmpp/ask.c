@@ -394,7 +394,8 @@ ask_note(const struct ask *ask, const char *what)
 }
 
 void
-ask_error_in(struct ask *ask, const struct ask_error *error, const char *ns)
+ask_error_in(struct ask *ask, const struct ask_error *error, const char *ns,
+    const struct buf *request)
 {
 	struct buf out;
 
@@ -405,7 +406,10 @@ ask_error_in(struct ask *ask, const struct ask_error *error, const char *ns)
 		return;
 	}
 	ask_open_iq(ask, "error", &out);
-	buf_addf(&out, "><error type='%s'><%s xmlns='" ASK_STANZAS "'/>",
+	buf_addc(&out, '>');
+	if (request != NULL)
+		buf_add(&out, request->data, request->len);
+	buf_addf(&out, "<error type='%s'><%s xmlns='" ASK_STANZAS "'/>",
 	    error->type, error->condition);
 	if (error->detail != NULL) {
 		buf_addf(&out, "<%s xmlns='%s'", error->detail, ns);
@@ -420,7 +424,7 @@ ask_error_in(struct ask *ask, const struct ask_error *error, const char *ns)
 void
 ask_error(struct ask *ask, const struct ask_error *error)
 {
-	ask_error_in(ask, error, ASK_PUBSUB_ERRORS);
+	ask_error_in(ask, error, ASK_PUBSUB_ERRORS, NULL);
 }
 
 void

@@ -116,9 +116,10 @@ struct ask_error {
 	const char *feature; /* of detail `unsupported`; NULL */
 };
 void ask_error(struct ask *ask, const struct ask_error *error);
-/* The same with the detail in another namespace. */
+/* The same with the detail in another namespace, behind what of the request is
+ * repeated. */
 void ask_error_in(struct ask *ask, const struct ask_error *error,
-    const char *ns);
+    const char *ns, const struct buf *request);
 void ask_fail(struct ask *ask, enum err err);
 
 /* A line of the log: what the asker, its owner, did to the channel's node. */
