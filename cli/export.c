@@ -21,7 +21,7 @@ struct export
 };
 
 static const char *const export_members[] = { "channel", "jid", "state",
-	"reason" };
+	"reason", "component" };
 
 static void
 export_add(const struct export *export, const json_t *sub, struct buf *out)
@@ -109,7 +109,7 @@ export_all(struct export *export)
 	int code = 0;
 
 	if (export->csv)
-		fputs("channel,jid,state,reason\n", export->out);
+		fputs("channel,jid,state,reason,component\n", export->out);
 	do {
 		code = export_page(export);
 		progress_show(&export->progress, 0, export->count);

@@ -21,10 +21,11 @@ enum {
 	COLUMN_JID,
 	COLUMN_STATE,
 	COLUMN_REASON,
+	COLUMN_COMPONENT,
 	COLUMNS
 };
 static const char *const import_columns[] = { "channel", "jid", "state",
-	"reason" };
+	"reason", "component" };
 
 struct import {
 	struct cli *cli;
@@ -150,7 +151,7 @@ import_header(struct import *import)
 	}
 	fprintf(stderr,
 	    "%s:%llu: the first line must name the columns: channel,jid and "
-	    "perhaps state,reason\n",
+	    "perhaps state,reason,component\n",
 	    import->name, import->number);
 	return EX_DATAERR;
 }

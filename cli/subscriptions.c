@@ -10,13 +10,14 @@ enum {
 	OPT_ADD = 256,
 	OPT_REMOVE,
 	OPT_CHANNEL,
+	OPT_COMPONENT,
 	OPT_FORMAT,
 	OPT_OUTPUT
 };
 
 static const char subscriptions_usage[] =
-    "usage: waft subscriptions CHANNEL [--add JID | --remove JID]\n"
-    "       waft subscriptions resume CHANNEL JID\n"
+    "usage: waft subscriptions CHANNEL [--add JID | --remove JID] [--component D]\n"
+    "       waft subscriptions resume CHANNEL JID [--component D]\n"
     "       waft subscriptions import FILE|- [--format csv|jsonl]\n"
     "       waft subscriptions export [CHANNEL] [--format csv|jsonl] [--output FILE]\n"
     "\n"
@@ -26,6 +27,8 @@ static const char subscriptions_usage[] =
     "  --add JID       subscribe this user; he gets what is published from now on\n"
     "  --remove JID    end his subscription\n"
     "  --channel NAME  the channel, if it is called import, export or resume\n"
+    "  --component D   the domain of the component section that sends to him, if it\n"
+    "                  is not the first one\n"
     "\n"
     "Resume wakes a suspended one: it gets what it missed, as far as the history\n"
     "has it.\n"
@@ -33,15 +36,19 @@ static const char subscriptions_usage[] =
     "Import takes many at once from a file, or from standard input (-).  CSV begins\n"
     "with a line that names its columns; JSON has an object on each line:\n"
     "\n"
-    "  channel,jid,state,reason\n"
+    "  channel,jid,state,reason,component\n"
     "  news,alice@example.org\n"
     "  \"a, b\",bob@example.org,suspended,his account is gone\n"
+    "  news,carol@example.net,,,push.example.net\n"
     "\n"
     "  {\"channel\": \"news\", \"jid\": \"alice@example.org\"}\n"
     "\n"
-    "State is active (so without one), suspended or pending.  A bad line is refused\n"
-    "with its number and changes nothing, the others are taken; the exit code is 65\n"
-    "then.  Taking a file twice does no harm: what is there already is left alone.\n"
+    "State is active (so without one), suspended or pending; component the domain\n"
+    "of the section that sends to him (so without one, the first).\n"
+    "\n"
+    "A bad line is refused with its number and changes nothing, the others are\n"
+    "taken; the exit code is 65 then.  Taking a file twice does no harm: what is\n"
+    "there already is left alone.\n"
     "\n"
     "Export prints what import takes: of one channel, or of all.\n"
     "\n"
@@ -56,13 +63,14 @@ static const struct option subscriptions_options[] = {
 	{ "add", required_argument, NULL, OPT_ADD },
 	{ "remove", required_argument, NULL, OPT_REMOVE },
 	{ "channel", required_argument, NULL, OPT_CHANNEL },
+	{ "component", required_argument, NULL, OPT_COMPONENT },
 	{ "format", required_argument, NULL, OPT_FORMAT },
 	{ "output", required_argument, NULL, OPT_OUTPUT },
 	{ NULL, 0, NULL, 0 },
 };
 
 struct subscriptions_args {
-	const char *add, *remove, *channel, *format, *output;
+	const char *add, *remove, *channel, *component, *format, *output;
 	const char *rest[3];
 	int n_rest;
 };
@@ -70,7 +78,7 @@ struct subscriptions_args {
 static int
 subscriptions_page(struct cli *cli, const char *channel, long long *after)
 {
-	const char *address, *state, *changed, *reason;
+	const char *address, *state, *changed, *reason, *component;
 	json_t *answer = NULL, *sub;
 	struct buf path, rest;
 	size_t i;
@@ -94,7 +102,10 @@ subscriptions_page(struct cli *cli, const char *channel, long long *after)
 		state = json_str(sub, "state", NULL);
 		reason = json_str(sub, "reason", NULL);
 		changed = json_str(sub, "changed", NULL);
-		printf("%-40s %-10s %s%s%s\n", address, state,
+		component = json_str(sub, "component", NULL);
+		printf("%-40s %-10s %s%s%s%s%s\n", address, state,
+		    component != NULL ? component : "",
+		    component != NULL ? " " : "",
 		    changed != NULL ? changed : "", changed != NULL ? " " : "",
 		    reason != NULL ? reason : "");
 		if (json_is_true(json_object_get(answer, "more")))
@@ -117,21 +128,26 @@ subscriptions_list(struct cli *cli, const char *channel)
 	return code;
 }
 
+struct subscriptions_whom {
+	const char *channel, *jid, *component;
+};
+
 /* State NULL: it is made when it is not there. */
 static int
-subscriptions_put(struct cli *cli, const char *channel, const char *jid,
+subscriptions_put(struct cli *cli, const struct subscriptions_whom *whom,
     const char *state)
 {
 	struct buf path, body;
 	json_t *request;
 	int code;
 
-	request = json_pack("{s:s,s:s*}", "jid", jid, "state", state);
+	request = json_pack("{s:s,s:s*,s:s*}", "jid", whom->jid, "component",
+	    whom->component, "state", state);
 	if (request == NULL)
 		return cli_usage(&verb_subscriptions, "the JID is not UTF-8");
 	buf_init(&path, 0);
 	buf_init(&body, 0);
-	cli_channel_path(&path, channel, "subscriptions/");
+	cli_channel_path(&path, whom->channel, "subscriptions/");
 	json_write(request, &body);
 	json_decref(request);
 	code = cli_call(cli, "POST", path.data, &body, CLI_WAIT_MS, NULL);
@@ -141,15 +157,20 @@ subscriptions_put(struct cli *cli, const char *channel, const char *jid,
 }
 
 static int
-subscriptions_remove(struct cli *cli, const char *channel, const char *jid)
+subscriptions_remove(struct cli *cli, const struct subscriptions_whom *whom)
 {
 	struct buf path;
 	int code;
 
 	buf_init(&path, 0);
-	cli_channel_path(&path, channel, "subscriptions/");
-	text_percent_encode(jid, strlen(jid), &path);
+	cli_channel_path(&path, whom->channel, "subscriptions/");
+	text_percent_encode(whom->jid, strlen(whom->jid), &path);
 	buf_adds(&path, "/");
+	if (whom->component != NULL) {
+		buf_adds(&path, "?component=");
+		text_percent_encode(whom->component, strlen(whom->component),
+		    &path);
+	}
 	code = cli_call(cli, "DELETE", path.data, NULL, CLI_WAIT_MS, NULL);
 	buf_clear(&path);
 	return code;
@@ -205,29 +226,37 @@ subscriptions_export(struct cli *cli, const struct subscriptions_args *args)
 static int
 subscriptions_resume(struct cli *cli, const struct subscriptions_args *args)
 {
+	struct subscriptions_whom whom = { args->rest[1], args->rest[2],
+		args->component };
+
 	if (args->n_rest != 3 || args->format != NULL || args->output != NULL)
 		return cli_usage(&verb_subscriptions,
 		    "give the channel and the JID to resume");
-	return subscriptions_put(cli, args->rest[1], args->rest[2], "active");
+	return subscriptions_put(cli, &whom, "active");
 }
 
 static int
 subscriptions_one(struct cli *cli, const struct subscriptions_args *args)
 {
-	const char *channel = args->channel;
+	struct subscriptions_whom whom = { args->channel, NULL,
+		args->component };
 
 	if (args->format != NULL || args->output != NULL)
 		return cli_usage(&verb_subscriptions,
 		    "--format and --output are of import and export");
-	if (args->n_rest + (channel != NULL) != 1)
+	if (args->n_rest + (whom.channel != NULL) != 1)
 		return cli_usage(&verb_subscriptions, "give one channel");
-	if (channel == NULL)
-		channel = args->rest[0];
+	if (whom.channel == NULL)
+		whom.channel = args->rest[0];
+	whom.jid = args->add != NULL ? args->add : args->remove;
 	if (args->add != NULL)
-		return subscriptions_put(cli, channel, args->add, NULL);
+		return subscriptions_put(cli, &whom, NULL);
 	if (args->remove != NULL)
-		return subscriptions_remove(cli, channel, args->remove);
-	return subscriptions_list(cli, channel);
+		return subscriptions_remove(cli, &whom);
+	if (args->component != NULL)
+		return cli_usage(&verb_subscriptions,
+		    "--component is for --add, --remove and resume");
+	return subscriptions_list(cli, whom.channel);
 }
 
 static int
@@ -245,6 +274,8 @@ subscriptions_run(struct cli *cli, int argc, char **argv)
 			args.remove = optarg;
 		else if (option == OPT_CHANNEL)
 			args.channel = optarg;
+		else if (option == OPT_COMPONENT)
+			args.component = optarg;
 		else if (option == OPT_FORMAT)
 			args.format = optarg;
 		else
@@ -266,8 +297,10 @@ subscriptions_run(struct cli *cli, int argc, char **argv)
 		    "%s takes no --add, --remove or --channel", args.rest[0]);
 	if (resume)
 		return subscriptions_resume(cli, &args);
-	if (args.n_rest > 2)
-		return cli_usage(&verb_subscriptions, "give one channel");
+	if (args.n_rest > 2 || args.component != NULL)
+		return cli_usage(&verb_subscriptions,
+		    args.n_rest > 2 ? "give one channel" :
+		                      "import and export take no --component");
 	return import ? subscriptions_import(cli, &args) :
 	                subscriptions_export(cli, &args);
 }

@@ -67,6 +67,21 @@ import_is_text(const char *text)
 	return text_is_channel(text, strlen(text));
 }
 
+static bool
+import_find_owner(const struct import *import, const json_t *line,
+    struct subscription *sub, struct whose *whose)
+{
+	whose->text = sub->address;
+	whose->component = json_str(line, "component", NULL);
+	if (whose->component != NULL && whose->component[0] == '\0')
+		whose->component = NULL;
+	if (!subscriptions_whose(import->call.control, whose))
+		return false;
+	sub->owner = whose->owner;
+	sub->address = whose->jid.full;
+	return true;
+}
+
 /* False: *what of the line is wrong, and *why. */
 static bool
 import_read(const struct import *import, const json_t *line,
@@ -106,15 +121,15 @@ import_put(struct import *import, const json_t *line, const char **what,
 {
 	const struct control *control = import->call.control;
 	struct subscription sub = { .state = SUB_ACTIVE };
-	struct jid jid;
+	struct whose whose;
 
 	if (!import_read(import, line, &sub, what, why))
 		return false;
-	*what = "jid";
-	if (subscriptions_owner(control, sub.address, &jid, &sub.owner, why) !=
-	    ERR_OK)
+	if (!import_find_owner(import, line, &sub, &whose)) {
+		*what = whose.what;
+		*why = whose.why;
 		return false;
-	sub.address = jid.full;
+	}
 	import->under_way++;
 	store_sub_put(control->store, control->loop, &sub, import_put_cb,
 	    import);

@@ -15,6 +15,20 @@ struct subscriptions_call {
 	size_t max;
 };
 
+/* The owner that a JID of this store has when nothing else is said. */
+static bool
+subscriptions_is_usual(const struct control *control, const char *owner)
+{
+	const char *usual[] = { control->opts.owner,
+		control->conf->bosh.domain };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(usual); i++)
+		if (usual[i] != NULL && strcmp(owner, usual[i]) == 0)
+			return true;
+	return false;
+}
+
 static json_t *
 subscriptions_json(const struct control *control,
     const struct subscription *sub)
@@ -26,6 +40,8 @@ subscriptions_json(const struct control *control,
 	    json_string(sub->address));
 	json_object_set_new(json, "channel", json_string(sub->channel));
 	json_object_set_new(json, "owner", json_string(sub->owner));
+	if (!webhook && !subscriptions_is_usual(control, sub->owner))
+		json_object_set_new(json, "component", json_string(sub->owner));
 	json_object_set_new(json, "n", json_integer((json_int_t)sub->n));
 	call_position(control, sub->since, json, "since");
 	call_time(sub->time_ms, json, "time");
@@ -142,38 +158,68 @@ subscriptions_state(const char *name, enum sub_state *state)
 	return false;
 }
 
-enum err
-subscriptions_owner(const struct control *control, const char *text,
-    struct jid *jid, const char **owner, const char **why)
+/* The component's domain as the configuration has it; NULL: there is none of
+ * that name. */
+static const char *
+subscriptions_component(const struct conf *conf, const char *name)
+{
+	struct jid jid;
+	const char *why;
+	size_t i;
+
+	if (jid_parse(name, strlen(name), &jid, &why) != ERR_OK)
+		return NULL;
+	for (i = 0; i < conf->n_components; i++)
+		if (strcmp(conf->components[i].domain, jid.full) == 0)
+			return conf->components[i].domain;
+	return NULL;
+}
+
+static bool
+subscriptions_find_owner(const struct control *control, struct whose *whose)
+{
+	const struct conf *conf = control->conf;
+	bool ours = conf->bosh.domain != NULL &&
+	    jid_domain_is(&whose->jid, conf->bosh.domain);
+
+	if (whose->component == NULL) {
+		whose->owner = ours ? conf->bosh.domain : control->opts.owner;
+		whose->why = "no component is configured that could send to it";
+		return whose->owner != NULL;
+	}
+	whose->what = "component";
+	whose->why = "waft-bosh sends to this JID";
+	if (ours)
+		return false;
+	whose->owner = subscriptions_component(conf, whose->component);
+	whose->why = "no component section has this domain";
+	return whose->owner != NULL;
+}
+
+bool
+subscriptions_whose(const struct control *control, struct whose *whose)
 {
 	const struct conf *conf = control->conf;
 	size_t i;
 
-	if (jid_parse(text, strlen(text), jid, why) != ERR_OK)
-		return ERR_BAD;
-	*why = "this is an address of waft's own";
+	whose->what = "jid";
+	if (jid_parse(whose->text, strlen(whose->text), &whose->jid,
+	        &whose->why) != ERR_OK)
+		return false;
+	whose->why = "this is an address of waft's own";
 	for (i = 0; i < conf->n_components; i++)
-		if (jid_domain_is(jid, conf->components[i].domain))
-			return ERR_BAD;
-	if (conf->bosh.domain != NULL && jid_domain_is(jid, conf->bosh.domain))
-		*owner = conf->bosh.domain;
-	else
-		*owner = control->opts.owner;
-	*why = "no component is configured that could send to it";
-	return *owner != NULL ? ERR_OK : ERR_BAD;
+		if (jid_domain_is(&whose->jid, conf->components[i].domain))
+			return false;
+	return subscriptions_find_owner(control, whose);
 }
 
 /* False: answered. */
 static bool
-subscription_whose(struct call *call, const char *text, struct jid *jid,
-    const char **owner)
+subscription_whose(struct call *call, struct whose *whose)
 {
-	const char *why;
-
-	if (subscriptions_owner(call->control, text, jid, owner, &why) ==
-	    ERR_OK)
+	if (subscriptions_whose(call->control, whose))
 		return true;
-	call_error(call, ERR_BAD, "jid: %s", why);
+	call_error(call, ERR_BAD, "%s: %s", whose->what, whose->why);
 	return false;
 }
 
@@ -199,14 +245,14 @@ subscription_added(enum err err, const struct subscription *sub, bool existed,
 }
 
 static void
-subscription_put(struct call *call, const char *channel, const char *text)
+subscription_put(struct call *call, const char *channel, struct whose *whose)
 {
 	struct subscription sub = { .channel = channel, .state = SUB_ACTIVE };
-	struct jid jid;
 
-	if (!subscription_whose(call, text, &jid, &sub.owner))
+	if (!subscription_whose(call, whose))
 		return;
-	sub.address = jid.full;
+	sub.owner = whose->owner;
+	sub.address = whose->jid.full;
 	store_sub_put(call->control->store, call->control->loop, &sub,
 	    subscription_added,
 	    call_keep(call, sizeof(struct subscriptions_call)));
@@ -260,22 +306,22 @@ subscription_found(enum err err, const struct subscription *subs, size_t count,
 }
 
 static void
-subscription_change(struct call *call, const char *channel, const char *text,
+subscription_change(struct call *call, const char *channel, struct whose *whose,
     const char *state)
 {
 	struct sub_filter filter = { .channel = channel };
 	struct subscription_change *change;
 	enum sub_state to;
-	struct jid jid;
 
 	if (!subscriptions_state(state, &to) || to == SUB_PENDING) {
 		call_error(call, ERR_BAD, "state: not active or suspended");
 		return;
 	}
-	if (!subscription_whose(call, text, &jid, &filter.owner))
+	if (!subscription_whose(call, whose))
 		return;
+	filter.owner = whose->owner;
 	change = call_keep(call, sizeof *change);
-	change->jid = jid;
+	change->jid = whose->jid;
 	change->state = to;
 	filter.address = change->jid.full;
 	store_sub_list(call->control->store, call->control->loop, &filter, 0,
@@ -289,8 +335,9 @@ subscription_add(struct exchange *exchange, const struct route_args *args,
 	struct call *call = arg;
 	struct slice text = exchange_body(exchange);
 	struct json_error_at at;
+	struct whose whose = { .text = NULL };
 	json_t *body;
-	const char *jid, *state;
+	const char *state;
 
 	if (!call_authorize(call, NULL) ||
 	    !call_may_subscribe(call, args->arg[0]))
@@ -301,12 +348,13 @@ subscription_add(struct exchange *exchange, const struct route_args *args,
 		    at.line, at.column, at.why);
 		return;
 	}
-	jid = json_str(body, "jid", NULL);
+	whose.text = json_str(body, "jid", NULL);
+	whose.component = json_str(body, "component", NULL);
 	state = json_str(body, "state", NULL);
-	if (jid != NULL && state != NULL)
-		subscription_change(call, args->arg[0], jid, state);
-	else if (jid != NULL)
-		subscription_put(call, args->arg[0], jid);
+	if (whose.text != NULL && state != NULL)
+		subscription_change(call, args->arg[0], &whose, state);
+	else if (whose.text != NULL)
+		subscription_put(call, args->arg[0], &whose);
 	else if (json_object_get(body, "url") != NULL)
 		call_error(call, ERR_UNSUPPORTED,
 		    "url: webhooks are not served");
@@ -335,18 +383,23 @@ subscription_removed(enum err err, const struct subscription *sub UNUSED,
 }
 
 void
-subscription_remove(struct exchange *exchange UNUSED,
-    const struct route_args *args, void *arg)
+subscription_remove(struct exchange *exchange, const struct route_args *args,
+    void *arg)
 {
 	struct call *call = arg;
-	const char *owner;
-	struct jid jid;
+	struct whose whose = { .text = args->arg[1] };
+	struct buf component;
 
-	if (!call_authorize(call, NULL) ||
-	    !call_may_subscribe(call, args->arg[0]) ||
-	    !subscription_whose(call, args->arg[1], &jid, &owner))
-		return;
-	store_sub_del(call->control->store, call->control->loop, owner,
-	    args->arg[0], jid.full, subscription_removed,
-	    call_keep(call, sizeof(struct subscriptions_call)));
+	buf_init(&component, 0);
+	if (query_param(exchange_head(exchange)->query, "component",
+	        &component))
+		whose.component = component.data == NULL ? "" : component.data;
+	if (call_authorize(call, NULL) &&
+	    call_may_subscribe(call, args->arg[0]) &&
+	    subscription_whose(call, &whose))
+		store_sub_del(call->control->store, call->control->loop,
+		    whose.owner, args->arg[0], whose.jid.full,
+		    subscription_removed,
+		    call_keep(call, sizeof(struct subscriptions_call)));
+	buf_clear(&component);
 }

@@ -13,9 +13,20 @@
 
 /* False: no state has this name. */
 bool subscriptions_state(const char *name, enum sub_state *state);
-/* Text as a JID, and *owner: who sends to it, borrowed from the configuration.
- * Else ERR_BAD and *why (static). */
-enum err subscriptions_owner(const struct control *control, const char *text,
-    struct jid *jid, const char **owner, const char **why);
+
+/* A subscriber, and who sends to him. */
+struct whose {
+	const char *text;      /* his address */
+	const char *component; /* the domain of one; NULL: the daemon's first,
+	                        * or the gateway's of its own users */
+	struct jid jid;
+	const char *owner; /* borrowed from the configuration */
+	/* What is wrong and why (static), when it is. */
+	const char *what;
+	const char *why;
+};
+
+/* Fills in the rest from text and component; false when that cannot be. */
+bool subscriptions_whose(const struct control *control, struct whose *whose);
 
 #endif

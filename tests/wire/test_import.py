@@ -54,7 +54,7 @@ def export(waft, *arguments):
 
 def rows(waft, *arguments):
     """What export says, without its header."""
-    return [tuple(row) for row in csv.reader(io.StringIO(export(waft, *arguments)))][1:]
+    return [tuple(row[:4]) for row in csv.reader(io.StringIO(export(waft, *arguments)))][1:]
 
 
 def counts(done):
@@ -76,10 +76,10 @@ def test_imports_csv_and_exports_what_it_took(shared, channel):
     done = take(shared, text)
     assert (done.returncode, counts(done), done.stderr) == (0, (3, 0, 0, 0), "")
     assert export(shared, channel) == (
-        "channel,jid,state,reason\n"
-        f"{channel},alice@example.org,active,\n"
-        f"{channel},bob@example.org/a phone,suspended,\"gone, he said \"\"no\"\"\"\n"
-        f"{channel},carol@{BOSH_DOMAIN},pending,\n")
+        "channel,jid,state,reason,component\n"
+        f"{channel},alice@example.org,active,,\n"
+        f"{channel},bob@example.org/a phone,suspended,\"gone, he said \"\"no\"\"\",\n"
+        f"{channel},carol@{BOSH_DOMAIN},pending,,\n")
     listed = shared.good("subscriptions", channel, *at(shared))
     assert re.search(r"suspended  \S+Z +gone, he said", listed)
 
@@ -105,6 +105,44 @@ def test_an_export_imports_into_another_store(shared, name):
         done = take(other, text, "--format", name, file="any")
         assert done.returncode == 0 and done.stderr == ""
         assert export(other, "--format", name) == text
+
+
+TWO = """
+component "two.localhost" { server = "127.0.0.1:1" secret = "secret" ping = "localhost" }
+"""
+
+
+def test_each_jid_has_the_component_that_is_named():
+    with started("memory", TWO) as waft:
+        text = ("channel,jid,state,reason,component\n"
+                "news,a@example.org,active,,\n"
+                "news,a@example.org,active,,two.localhost\n"
+                "news,b@example.org,suspended,why,two.localhost\n")
+        done = take(waft, text.replace("b@example.org,suspended,why,two", "b@example.org,suspended,why,Two"))
+        assert (done.returncode, counts(done)) == (0, (3, 0, 0, 0))
+        assert export(waft) == text
+        line = json.loads(export(waft, "--format", "jsonl").splitlines()[1])
+        assert line["component"] == "two.localhost"
+        done = take(waft, "channel,jid,component\n"
+                          "news,c@example.org,three.localhost\n"
+                          f"news,c@{BOSH_DOMAIN},two.localhost\n")
+        assert "component: no component section has this domain" in done.stderr
+        assert "component: waft-bosh sends to this JID" in done.stderr
+
+
+def test_the_component_of_one_jid_is_an_option():
+    with started("memory", TWO) as waft:
+        two = "--component", "two.localhost"
+        waft.good("subscriptions", "news", "--add", "a@example.org", *two, *at(waft))
+        assert "two.localhost" in waft.good("subscriptions", "news", *at(waft))
+        # Without it, another's is meant.
+        assert waft.cli("subscriptions", "news", "--remove", "a@example.org",
+                        *at(waft)).returncode != 0
+        done = waft.cli("subscriptions", "resume", "news", "a@example.org", *two, *at(waft))
+        assert done.returncode == 0
+        waft.good("subscriptions", "news", "--remove", "a@example.org", *two, *at(waft))
+        assert waft.good("subscriptions", "news", *at(waft)) == ""
+        assert waft.cli("subscriptions", "news", *two, *at(waft)).returncode == USAGE
 
 
 def test_a_second_import_leaves_alone_what_is_there(shared, channel):
