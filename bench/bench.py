@@ -3,7 +3,7 @@
 
 usage: bench.py [BUILD_DIRECTORY] [--runs N] [--quick] [--only SECTION]... [--json FILE]
 
-Sections: xmpp, bosh, bosh5000, latency, websocket, create, idle, held, publish, ready.
+Sections: xmpp, crowd, urgent, bosh, bosh5000, latency, websocket, create, idle, held, publish, ready.
 docs/bench.md says what each row means.
 """
 
@@ -18,6 +18,7 @@ import platform
 import shutil
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +27,8 @@ from rig import (BARE, BOSH_DOMAIN, PEERS, PUBSUB, PUSH, SECRET, Load, Waft,
                  cpu_us, disk_syncs, measured, prosody, pss_kb, tree)
 
 USERS = 200
+CROWDS = (1000, 5000)
+CROWD_JIDS = 100_000
 SESSIONS = 500
 MANY_SESSIONS = 5000
 HELD_SESSIONS = 15_000
@@ -124,6 +127,85 @@ def xmpp(bench):
                    {"server": server.pid, "waft": waft.pid},
                    **receivers(server), send="http", control=waft.control,
                    service=PUSH, node="bench", count=bench.messages(300), window=10)
+
+
+def crowd(bench):
+    """One publish to 1,000 and 5,000 users, two outstanding; the bare component with
+    as many stanzas on the way."""
+    for users in CROWDS:
+        for name, (make, domain) in PEERS.items():
+            if bench.run > 0 and users > CROWDS[0]:
+                continue
+            options = {"receive": "c2s", "clients": users, "domain": domain}
+            publishes = max(bench.messages(60_000) // users, 2)
+            with make(bench.folder()) as server:
+                fanout(bench, "crowd", f"{name} bare component {users:,}",
+                       {"server": server.pid}, **options, send="direct",
+                       server=f"127.0.0.1:{server.c2s_port}",
+                       component=f"127.0.0.1:{server.component_port}", name=BARE,
+                       secret=SECRET, count=publishes * users, window=2 * users)
+            with make(bench.folder()) as server, \
+                    Waft(bench.build, "waft-component", bench.folder(),
+                         server.component_port) as waft:
+                fanout(bench, "crowd", f"{name} waft {users:,}",
+                       {"server": server.pid, "waft": waft.pid}, **options, send="http",
+                       server=f"127.0.0.1:{server.c2s_port}", control=waft.control,
+                       service=PUSH, node="bench", count=publishes, window=2)
+
+
+def subscribe_crowd(bench, waft, domain):
+    """To the channel `crowd`: clients that are not there, so that the server drops
+    what they get."""
+    path = waft.directory / "crowd.csv"
+    path.write_text("channel,jid\n" + "".join(
+        f"crowd,nobody@{domain}/{number}\n" for number in range(CROWD_JIDS)))
+    subprocess.run([bench.build / "bin" / "waft", "subscriptions", "import", path,
+                    "--control", waft.control], check=True, stdout=subprocess.DEVNULL)
+
+
+def publish_to_crowd(waft, items):
+    connection = http.client.HTTPConnection(waft.control)
+    text = "x" * TEXT
+    connection.request("POST", "/publish/", json.dumps({"items": [
+        {"channel": "crowd", "xmpp-stanza": {
+            "content": f"<message type='headline'><body>{text}</body></message>"}}
+    ] * items}))
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    if answer.status != 200:
+        raise RuntimeError(f"publish refused: {answer.status}")
+
+
+def urgent(bench):
+    """Ten publishes a second to one user, while items for 100,000 others are on
+    their way without a pause."""
+    for name, (make, domain) in PEERS.items():
+        with make(bench.folder()) as server, \
+                Waft(bench.build, "waft-component", bench.folder(),
+                     server.component_port) as waft:
+            subscribe_crowd(bench, waft, domain)
+            with Load(bench.load, size=TEXT, receive="c2s", clients=1, domain=domain,
+                      server=f"127.0.0.1:{server.c2s_port}", send="http",
+                      control=waft.control, service=PUSH, node="urgent", rate=10,
+                      count=bench.messages(30)) as load:
+                load.ready()
+                publish_to_crowd(waft, 30)
+                time.sleep(0.5)
+                before, begin = waft.metrics(), time.monotonic()
+                report = load.run()
+                after, seconds = waft.metrics(), time.monotonic() - begin
+        sent, trips, waited = (
+            after[metric] - before[metric] for metric in (
+                "waft_component_sent_stanzas_total",
+                "waft_component_confirm_seconds_count",
+                "waft_component_confirm_seconds_sum"))
+        if after["waft_component_sent_stanzas_total"] >= 30 * CROWD_JIDS:
+            print(f"  urgent {name}: the others had all before the end", flush=True)
+        confirm = 1000 * waited / trips
+        bench.add("urgent", name, p50=report["p50_ms"], p99=report["p99_ms"],
+                  confirm=confirm, beyond=report["p99_ms"] - confirm,
+                  rate=sent / seconds)
 
 
 # waft's own rows: what the row says, options of its section `bosh`.
@@ -368,7 +450,7 @@ def ready(bench):
                 waft.stop()
 
 
-SECTIONS = {"xmpp": xmpp, "bosh": bosh, "bosh5000": bosh5000, "latency": latency,
+SECTIONS = {"xmpp": xmpp, "crowd": crowd, "urgent": urgent, "bosh": bosh, "bosh5000": bosh5000, "latency": latency,
             "websocket": websocket,
             "create": create, "idle": idle, "held": held, "publish": publish,
             "ready": ready}
@@ -378,9 +460,12 @@ SECTIONS = {"xmpp": xmpp, "bosh": bosh, "bosh5000": bosh5000, "latency": latency
 
 FANOUT = (("delivered/s", "rate"), ("server µs", "server_us"), ("waft µs", "waft_us"),
           ("joined", "joined"), ("p50 ms", "p50"), ("p99 ms", "p99"))
+XMPP = tuple(column for column in FANOUT if column[1] != "joined")
 COLUMNS = {
-    "xmpp": (("delivered/s", "rate"), ("server µs", "server_us"), ("waft µs", "waft_us"),
-             ("p50 ms", "p50"), ("p99 ms", "p99")),
+    "xmpp": XMPP,
+    "crowd": XMPP,
+    "urgent": (("p50 ms", "p50"), ("p99 ms", "p99"), ("barrier ms", "confirm"),
+               ("others' stanzas/s", "rate")),
     "bosh": FANOUT,
     "bosh5000": FANOUT,
     "latency": FANOUT,
@@ -396,6 +481,8 @@ COLUMNS = {
 }
 TITLES = {
     "xmpp": f"XMPP fan-out to {USERS} c2s users",
+    "crowd": "XMPP fan-out to more c2s users",
+    "urgent": f"One item to one user, while {CROWD_JIDS:,} others are sent theirs",
     "bosh": f"BOSH fan-out to {SESSIONS} sessions, w publishes outstanding",
     "bosh5000": f"BOSH fan-out to {MANY_SESSIONS:,} sessions",
     "latency": f"Four publishes a second to {SESSIONS} BOSH sessions",
@@ -431,6 +518,9 @@ RATIOS = [
       for name in PEERS
       for title, peer in (("rate, waft : bare component", "bare component"),
                           ("rate, waft : mod_pubsub", "mod_pubsub"))),
+    *(("crowd", f"{name}: rate, waft : bare component, {users:,}", "rate",
+       f"{name} waft {users:,}", f"{name} bare component {users:,}")
+      for users in CROWDS for name in PEERS),
     *((section, f"w{w}: {title}, {waft} : {name}", figure, f"{waft} w{w}", f"{name} w{w}")
       for section in ("bosh", "bosh5000") for w in (1, 20)
       for figure, title in (("rate", "rate"), ("cpu", "CPU"))
@@ -491,6 +581,14 @@ def targets(bench):
         yield (f"XMPP through {name}: rate, % of the bare component's",
                percent(ratio(bench, "xmpp", "rate", f"{name} waft",
                              f"{name} bare component")), 95, ">=")
+        for users in CROWDS:
+            yield (f"XMPP through {name} to {users:,}: waft's µs a stanza",
+                   bench.get("crowd", f"{name} waft {users:,}", "waft_us"), 2, "<=")
+            yield (f"XMPP through {name} to {users:,}: rate, % of the bare one's",
+                   percent(ratio(bench, "crowd", "rate", f"{name} waft {users:,}",
+                                 f"{name} bare component {users:,}")), 95, ">=")
+        yield (f"urgent item through {name}: p99 less a barrier's time, ms",
+               bench.get("urgent", name, "beyond"), 100, "<=")
     yield "publish 32 x 1, items/s", bench.get("publish", "32 x 1", "rate"), 20000, ">="
     yield "publish 32 x 100, items/s", bench.get("publish", "32 x 100", "rate"), 30000, ">="
     yield ("publish 1 x 1, % of the disk's syncs",

@@ -1,6 +1,7 @@
 """What the bench runs and how it reads it: the load generator, waft's daemons,
 servers prepared for it, CPU and memory from /proc."""
 
+import http.client
 import json
 import os
 import pathlib
@@ -152,6 +153,16 @@ channels "*" {{ history-items = 1000000  history-age = "24h"  subscribe = anyone
     @property
     def control(self):
         return f"127.0.0.1:{self.control_port}"
+
+    def metrics(self):
+        """Name (and labels) -> value."""
+        connection = http.client.HTTPConnection(self.control)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        return {name: float(value) for name, _, value in (
+            line.rpartition(" ") for line in text.splitlines()
+            if not line.startswith("#"))}
 
     def start(self):
         """Seconds from exec to `event=ready`."""

@@ -223,8 +223,10 @@ barrier_answer(struct barrier *barrier, const char *id, const char *from,
 	while (n < barrier->open && barrier->slots[n].seq <= seq)
 		n++;
 	barrier->quiet_ms = now_ms;
-	if (n > 0 && seq <= barrier->slots[n - 1].again)
-		*snapshot = barrier_confirm(barrier, n);
+	if (n == 0 || seq > barrier->slots[n - 1].again)
+		return true;
+	barrier->took_ms = now_ms - barrier->slots[n - 1].put_ms;
+	*snapshot = barrier_confirm(barrier, n);
 	return true;
 }
 

@@ -65,6 +65,7 @@ struct barrier {
 	int64_t batch_ms; /* when the first of them was */
 	int64_t quiet_ms; /* when something was last heard or asked */
 	int64_t put_ms;   /* when a barrier was last put */
+	int64_t took_ms;  /* from the last one confirmed to its answer */
 	uint64_t stanzas; /* unconfirmed in all */
 	uint64_t bytes;
 };

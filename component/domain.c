@@ -28,6 +28,9 @@ static struct stat_metric domain_barriers =
 static struct stat_metric domain_confirms =
     STAT_COUNTER("waft_component_confirmed_total",
         "Barriers that the server answered", NULL);
+static struct stat_times domain_trips =
+    STAT_TIMES("waft_component_confirm_seconds",
+        "From a barrier to its answer: what the server has before it");
 static struct stat_metric domain_dropped =
     STAT_COUNTER("waft_component_dropped_answers_total",
         "Answers to users dropped: the link was down or full", NULL);
@@ -102,6 +105,7 @@ static void
 domain_confirm(struct domain *domain, struct position_note *note)
 {
 	stat_add(&domain_confirms, 1);
+	stat_took(&domain_trips, domain->barrier.took_ms);
 	position_confirm(&domain->position, note, loop_now_ms(domain->loop));
 	domain->unsaved = true;
 	if (barrier_is_clean(&domain->barrier))

@@ -27,7 +27,7 @@
 #include "component/suspect.h"
 
 /* Stanzas a target may write before the others get their turn. */
-#define NOTIFY_QUANTUM     256
+#define NOTIFY_QUANTUM     64
 #define NOTIFY_WAITING_MAX 64
 /* Targets that are kept for the next item of a channel. */
 #define NOTIFY_QUIET_MAX 256

@@ -61,11 +61,21 @@ target_wait(struct target *target)
 	target_check_pause(notify);
 }
 
+/* It has had its turn, or does not need it any more. */
+static void
+target_end_turn(struct target *target)
+{
+	if (target->granted)
+		target->notify->n_granted--;
+	target->granted = false;
+}
+
 void
 target_stop_waiting(struct target *target)
 {
 	struct notify *notify = target->notify;
 
+	target_end_turn(target);
 	if (!target->waiting)
 		return;
 	target->waiting = false;
@@ -98,6 +108,7 @@ target_took(struct target *target)
 {
 	struct notify *notify = target->notify;
 
+	target_end_turn(target);
 	if (target->took)
 		return;
 	target->took = true;
@@ -192,7 +203,11 @@ target_grant(void *arg)
 	while (given < room && (target = TAILQ_FIRST(&notify->waiting))) {
 		target_stop_waiting(target);
 		target->budget = NOTIFY_QUANTUM;
-		given += NOTIFY_QUANTUM;
+		target->granted = true;
+		notify->n_granted++;
+		given += target->members->count < NOTIFY_QUANTUM ?
+		    target->members->count :
+		    NOTIFY_QUANTUM;
 		sub_resume(&target->sub);
 	}
 	/* Whoever did not need his turn leaves room: look again. */
@@ -210,7 +225,7 @@ target_may_write(struct target *target)
 		return false;
 	if (target->budget > 0)
 		return true;
-	if (!TAILQ_EMPTY(&notify->waiting)) {
+	if (!TAILQ_EMPTY(&notify->waiting) || notify->n_granted > 0) {
 		loop_defer(worker_loop(notify->worker), &notify->again);
 		return false;
 	}
@@ -341,6 +356,7 @@ target_send(struct target *target, struct entry *entry,
 	size_t i;
 	int sent = 0;
 
+	target_end_turn(target);
 	if (target->last < entry->seq)
 		target->last = entry->seq;
 	target_set_late(target, true);

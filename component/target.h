@@ -36,8 +36,9 @@ struct target {
 	uint64_t part_n;
 	int budget; /* stanzas until the others' turn */
 	bool waiting;
-	bool late; /* in the list of those that may be behind; else quiet */
-	bool took; /* in the list of those that may be so no longer */
+	bool granted; /* a turn, and has not begun it */
+	bool late;    /* in the list of those that may be behind; else quiet */
+	bool took;    /* in the list of those that may be so no longer */
 	char name[];
 };
 
@@ -80,6 +81,7 @@ struct notify {
 	struct targets took;
 	struct replay replay;
 	size_t n_waiting;
+	size_t n_granted;
 	size_t n_quiet;
 	uint64_t last;    /* seq of the item written last */
 	uint64_t seen;    /* entries up to it have passed */

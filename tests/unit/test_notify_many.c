@@ -126,6 +126,25 @@ TEST(a_deleted_channel_is_said_to_its_members_and_forgotten)
 	end(&world);
 }
 
+TEST(a_small_channel_waits_for_no_more_than_the_next_confirmation)
+{
+	struct world world;
+
+	begin(&world, 1024);
+	subscribe_many(&world, "huge", 5000);
+	subscribe(&world, "small", "alice@example.org");
+	publish(&world, "huge", "<message><body>h</body></message>");
+	turn(&world);
+	publish(&world, "small", "<message><body>s</body></message>");
+	publish(&world, "small", "<message><body>t</body></message>");
+	turn(&world);
+	assert_int_equal(count(&world, "alice@"), 0);
+	answer(&world, 1);
+	assert_int_equal(count(&world, "alice@"), 2);
+	assert_int_equal(count(&world, "<message"), 1024 + BARRIER_STANZAS);
+	end(&world);
+}
+
 /* ---- whatever comes ---------------------------------------------------- */
 
 #define CROWD 700
@@ -344,6 +363,8 @@ main(void)
 		    a_subscription_that_woke_gets_what_its_channel_kept),
 		cmocka_unit_test(
 		    a_deleted_channel_is_said_to_its_members_and_forgotten),
+		cmocka_unit_test(
+		    a_small_channel_waits_for_no_more_than_the_next_confirmation),
 		cmocka_unit_test(
 		    every_channel_gets_all_in_order_however_often_the_link_is_lost),
 	};
