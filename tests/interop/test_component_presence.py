@@ -3,11 +3,14 @@ sent to a channel, a chat with the service, vCards, registration.  The clients
 are slixmpp as it is; the servers are shared by the tests, but for the last."""
 
 import re
+import socket
+import time
 import xml.etree.ElementTree as ET
 
 import pytest
 from servers import SERVERS, wait_until
 from slixmpp.exceptions import IqError
+from test_component_link import Scripted
 from users import CLIENT, User
 from waft import Component
 
@@ -406,3 +409,146 @@ def test_c7_6_temporary_ones_end_with_the_link(place):
     bob.wait_for(lambda: presences(bob, "steady"))
     waft.publish("steady", body("again"))
     bob.wait_for(lambda: bob.bodies() == ["again"])
+
+
+# ---- what goes over the wire: a scripted server -----------------------------
+
+@pytest.fixture
+def wire():
+    """wire(**options): a scripted server with waft attached to it."""
+    scripted, made = Scripted(), []
+
+    def start(**options):
+        made.append(Component(scripted, **options))
+        return scripted, made[0].start()
+
+    yield start
+    for each in made:
+        print(each.read_log()[-4000:], scripted.received[-4000:])
+        each.close()
+    scripted.close()
+
+
+def settle(scripted, name):
+    """As flush()."""
+    for i in range(3):
+        scripted.send(
+            f"<iq type='get' id='{name}{i}' from='zoe@localhost/x' to='push.localhost'>"
+            "<pubsub xmlns='http://jabber.org/protocol/pubsub'><subscriptions/></pubsub>"
+            "</iq>")
+        wait_until(lambda i=i: f"id='{name}{i}'" in scripted.received,
+                   what=scripted.received)
+
+
+def here(user, channel="news", more=""):
+    return f"<presence from='{user}' to='{channel}@push.localhost'{more}/>"
+
+
+def cut(scripted, waft):
+    """The link is lost, and is there again."""
+    links = scripted.links
+    scripted.connection.shutdown(socket.SHUT_RDWR)
+    wait_until(lambda: scripted.links > links and waft.is_ready(), what="attached")
+
+
+def test_c7_6_a_lost_link_ends_temporary_ones_and_says_so(wire):
+    scripted, waft = wire()
+    waft.publish("news", body("before"))
+    scripted.send(here("bob@localhost/x") + here("eve@localhost/y"))
+    wait_until(lambda: scripted.count("<status>news</status>") == 2, what="both in")
+    scripted.send(here("eve@localhost/y", more=" type='unavailable'"))
+    settle(scripted, "a")
+    waft.publish("news", body("one"))
+    wait_until(lambda: "<body>one</body>" in scripted.received, what="one")
+    assert re.findall(r"<message[^>]* to='([^']*)'", scripted.received) == ["bob@localhost/x"]
+    assert "<body>before</body>" not in scripted.received
+    cut(scripted, waft)
+    wait_until(lambda: "<presence type='unavailable' from='news@push.localhost'"
+               " to='bob@localhost/x'/>" in scripted.received, what="told")
+    waft.publish("news", body("two"))
+    scripted.send(here("bob@localhost/x"))
+    settle(scripted, "b")
+    waft.publish("news", body("three"))
+    wait_until(lambda: "<body>three</body>" in scripted.received, what="three")
+    assert "<body>two</body>" not in scripted.received
+    assert scripted.count("eve@localhost") == 0
+
+
+def test_c7_5_unavailable_from_the_bare_jid_takes_all_out(wire):
+    scripted, waft = wire()
+    scripted.send(here("bob@localhost/x") + here("bob@localhost/y") +
+                  here("bob@localhost/x", "other"))
+    wait_until(lambda: scripted.count("<status>") == 3, what="all in")
+    scripted.send(here("bob@localhost", more=" type='unavailable'"))
+    settle(scripted, "a")
+    assert waft.metric("waft_component_temporary_ends_total") == 2
+    assert waft.metric("waft_component_presences") == 1
+
+
+def test_c7_6_c7_10_contacts_are_told_and_probed_at_a_pace(wire):
+    scripted, waft = wire(conf='channels "away" { available-only = yes }')
+    count = 450
+    for i in range(count):
+        scripted.send(here(f"u{i}@localhost", more=" type='subscribe'"))
+    scripted.send(here("bob@localhost", "away", " type='subscribe'"))
+    wait_until(lambda: scripted.count("type='subscribed'") == count + 1, what="subscribed")
+    begin = time.monotonic()
+    cut(scripted, waft)
+    wait_until(lambda: scripted.count("<status>news</status>") == count, 60, "all told")
+    # 200 a second: the third lot comes after two of them.
+    assert time.monotonic() - begin > 1.5
+    wait_until(lambda: "<presence type='probe' from='away@push.localhost'"
+               " to='bob@localhost'/>" in scripted.received, what="probed")
+    assert scripted.count("type='probe'") == 1
+    # He is not there, as his server says, and gets nothing.
+    scripted.send(here("bob@localhost", "away", " type='unavailable'"))
+    settle(scripted, "a")
+    waft.publish("away", body("one"))
+    wait_until(lambda: waft.metric('waft_component_skipped_total{reason="away"}') == 1,
+               what="left out")
+
+
+def test_c7_10_those_who_are_many_hold_up_no_end(wire):
+    scripted, waft = wire()
+    for i in range(450):
+        scripted.send(here(f"u{i}@localhost", more=" type='subscribe'"))
+    wait_until(lambda: scripted.count("type='subscribed'") == 450, what="subscribed")
+    received = scripted.received
+    waft.stop()
+    assert (scripted.received[len(received):].count("type='unavailable'")) == 450
+
+
+def test_so_many_clients_are_known_and_no_more(wire):
+    scripted, waft = wire(component="presences-max = 3")
+    for i in range(5):
+        scripted.send(here(f"u{i}@localhost/x"))
+    settle(scripted, "a")
+    assert scripted.count("<status>") == 3
+    assert scripted.count("<resource-constraint") == 2
+    scripted.send(here("u0@localhost/x", more=" type='unavailable'") +
+                  here("u4@localhost/x"))
+    settle(scripted, "b")
+    assert scripted.count("<status>") == 4
+    assert waft.metric("waft_component_presences") == 3
+
+
+def test_an_owner_shuts_clients_out(wire):
+    scripted, waft = wire(component='creators = {"own@localhost"}')
+    owner = ("<iq type='set' id='o{}' from='own@localhost/x' to='push.localhost'>"
+             "<pubsub xmlns='http://jabber.org/protocol/pubsub{}'>{}</pubsub></iq>")
+    scripted.send(owner.format(1, "", "<create node='news'/>"))
+    wait_until(lambda: "id='o1'" in scripted.received, what="created")
+    scripted.send(here("bob@localhost/x") + here("eve@localhost/x"))
+    settle(scripted, "a")
+    assert scripted.count("<status>") == 2
+    scripted.send(owner.format(
+        2, "#owner", "<affiliations node='news'><affiliation jid='eve@localhost'"
+        " affiliation='outcast'/></affiliations>"))
+    wait_until(lambda: "<presence type='unavailable' from='news@push.localhost'"
+               " to='eve@localhost/x'/>" in scripted.received, what="out")
+    waft.publish("news", body("one"))
+    wait_until(lambda: "<body>one</body>" in scripted.received, what="one")
+    assert re.findall(r"<message[^>]* to='([^']*)'", scripted.received) == ["bob@localhost/x"]
+    scripted.send(owner.format(3, "#owner", "<delete node='news'/>"))
+    wait_until(lambda: waft.metric("waft_component_temporary_ends_total") == 2,
+               what="deleted")
