@@ -43,6 +43,7 @@ struct service {
 
 struct scan;
 struct page;
+struct page;
 struct pace;
 struct adhoc_sessions;
 struct ask_error;
@@ -67,6 +68,7 @@ struct ask {
 	void (*allowed)(struct ask *ask);
 	service_sub_fn *subscribed;
 	struct scan *scan;
+	struct page *page;
 	struct page *page;
 	void *work; /* the verb's own */
 	void (*work_free)(void *work);
