@@ -194,7 +194,7 @@ const struct conf_option conf_options[] = {
 	BOSH_ROW(former_domains, "former-domains", CONF_TEXTS, NULL, 0, 0, NULL,
 	    "Domains served before: who asks for one is told that it is gone"),
 	BOSH_ROW(control, "control", CONF_ADDRESS, "127.0.0.1:5561", 0, 0, NULL,
-	    "Address of this daemon's control API"),
+	    "Address of this daemon's control API: that of the first section"),
 	BOSH_ROW(workers, "workers", CONF_INT, "0", 0, 256, NULL,
 	    "Threads that serve; 0 is one for each processor"),
 	BOSH_ROW(anonymous, "anonymous", CONF_BOOL, "yes", 0, 0, NULL,

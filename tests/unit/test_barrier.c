@@ -61,7 +61,7 @@ answer(struct barrier *barrier, const char *id)
 	return snapshot;
 }
 
-TEST(goes_out_after_256_stanzas_or_256_kib_or_50_ms)
+TEST(c1_4_goes_out_after_256_stanzas_or_256_kib_or_50_ms)
 {
 	struct barrier barrier;
 
@@ -78,7 +78,7 @@ TEST(goes_out_after_256_stanzas_or_256_kib_or_50_ms)
 	assert_true(barrier_is_due(&barrier, 0));
 }
 
-TEST(pings_the_server_with_epoch_and_number_in_the_id)
+TEST(c1_1_c1_3_pings_the_server_with_epoch_and_number_in_the_id)
 {
 	struct barrier barrier;
 	struct buf out;
@@ -93,7 +93,7 @@ TEST(pings_the_server_with_epoch_and_number_in_the_id)
 	buf_clear(&out);
 }
 
-TEST(keeps_at_most_four_open)
+TEST(c1_4_keeps_at_most_four_open)
 {
 	struct barrier barrier;
 	int marks[5], i;
@@ -112,7 +112,7 @@ TEST(keeps_at_most_four_open)
 	assert_int_equal(dropped, 3);
 }
 
-TEST(a_confirmation_covers_the_barriers_before_it)
+TEST(c1_5_a_confirmation_covers_the_barriers_before_it)
 {
 	struct barrier barrier;
 	int marks[3];
@@ -167,7 +167,7 @@ TEST(a_full_window_smaller_than_a_batch_is_due)
 	assert_true(barrier_is_due(&barrier, 0));
 }
 
-TEST(answers_of_an_old_connection_confirm_nothing)
+TEST(c1_3_answers_of_an_old_connection_confirm_nothing)
 {
 	struct barrier barrier;
 	int mark;
@@ -185,7 +185,7 @@ TEST(answers_of_an_old_connection_confirm_nothing)
 	barrier_clear(&barrier);
 }
 
-TEST(only_the_server_or_our_echo_answers)
+TEST(c1_1_c1_2_only_the_server_or_our_echo_answers)
 {
 	struct barrier barrier;
 	void *snapshot;
@@ -230,7 +230,7 @@ TEST(c5_14_the_id_of_a_published_iq_is_no_barriers)
 	barrier_clear(&barrier);
 }
 
-TEST(falls_back_to_a_headline_after_five_silent_seconds)
+TEST(c1_2_falls_back_to_a_headline_after_five_silent_seconds)
 {
 	struct barrier barrier;
 	struct buf out;
@@ -253,7 +253,7 @@ TEST(falls_back_to_a_headline_after_five_silent_seconds)
 	buf_clear(&out);
 }
 
-TEST(a_minute_without_an_answer_is_a_dead_peer)
+TEST(c1_6_a_minute_without_an_answer_is_a_dead_peer)
 {
 	struct barrier barrier;
 	int mark;
@@ -338,20 +338,23 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
-		    goes_out_after_256_stanzas_or_256_kib_or_50_ms),
+		    c1_4_goes_out_after_256_stanzas_or_256_kib_or_50_ms),
 		cmocka_unit_test(
-		    pings_the_server_with_epoch_and_number_in_the_id),
-		cmocka_unit_test(keeps_at_most_four_open),
-		cmocka_unit_test(a_confirmation_covers_the_barriers_before_it),
+		    c1_1_c1_3_pings_the_server_with_epoch_and_number_in_the_id),
+		cmocka_unit_test(c1_4_keeps_at_most_four_open),
+		cmocka_unit_test(
+		    c1_5_a_confirmation_covers_the_barriers_before_it),
 		cmocka_unit_test(
 		    the_window_closes_by_stanzas_or_bytes_until_confirmed),
 		cmocka_unit_test(a_full_window_smaller_than_a_batch_is_due),
-		cmocka_unit_test(answers_of_an_old_connection_confirm_nothing),
-		cmocka_unit_test(only_the_server_or_our_echo_answers),
+		cmocka_unit_test(
+		    c1_3_answers_of_an_old_connection_confirm_nothing),
+		cmocka_unit_test(c1_1_c1_2_only_the_server_or_our_echo_answers),
 		cmocka_unit_test(c5_14_the_id_of_a_published_iq_is_no_barriers),
 		cmocka_unit_test(
-		    falls_back_to_a_headline_after_five_silent_seconds),
-		cmocka_unit_test(a_minute_without_an_answer_is_a_dead_peer),
+		    c1_2_falls_back_to_a_headline_after_five_silent_seconds),
+		cmocka_unit_test(
+		    c1_6_a_minute_without_an_answer_is_a_dead_peer),
 		cmocka_unit_test(
 		    is_asked_again_each_second_and_any_answer_will_do),
 		cmocka_unit_test(an_idle_link_is_asked_every_30_seconds),

@@ -5,7 +5,7 @@
 
 #define MAX_MS 60000
 
-TEST(waits_twice_as_long_each_time_up_to_the_maximum)
+TEST(c4_1_waits_twice_as_long_each_time_up_to_the_maximum)
 {
 	struct retry retry = { 0 };
 	const int64_t want[] = { 1000, 2000, 4000, 8000, 16000, 32000, 60000,
@@ -34,7 +34,7 @@ TEST(jitter_stays_within_a_fifth)
 	}
 }
 
-TEST(five_minutes_down_are_at_most_fifteen_attempts)
+TEST(c4_1_five_minutes_down_are_at_most_fifteen_attempts)
 {
 	struct retry retry = { 0 };
 	int64_t now = 0;
@@ -48,7 +48,7 @@ TEST(five_minutes_down_are_at_most_fifteen_attempts)
 	assert_in_range(attempts, 5, 15);
 }
 
-TEST(starts_over_only_after_a_stable_minute)
+TEST(c4_1_starts_over_only_after_a_stable_minute)
 {
 	struct retry retry = { 0 };
 
@@ -63,7 +63,7 @@ TEST(starts_over_only_after_a_stable_minute)
 	    800);
 }
 
-TEST(faults_of_configuration_are_retried_slowly_and_name_the_fix)
+TEST(c2_7_faults_of_configuration_are_retried_slowly_and_name_the_fix)
 {
 	struct retry retry = { 0 };
 
@@ -80,6 +80,25 @@ TEST(faults_of_configuration_are_retried_slowly_and_name_the_fix)
 	assert_non_null(strstr(link_end_fix(LINK_END_CONFLICT), "kick_old"));
 }
 
+/* Who held the domain before us is known, and may be frozen with its link. */
+TEST(c2_7_a_conflict_after_a_takeover_is_retried_quickly)
+{
+	struct retry retry = { .eager_ms = 5000 };
+
+	assert_int_equal(retry_down(&retry, LINK_END_CONFLICT, false, 4999,
+	                     MAX_MS, 0),
+	    800);
+	assert_int_equal(retry_down(&retry, LINK_END_CONFLICT, false, 4999,
+	                     MAX_MS, 0),
+	    800);
+	assert_int_equal(retry_down(&retry, LINK_END_SECRET, false, 4999,
+	                     MAX_MS, 0),
+	    48000);
+	assert_int_equal(retry_down(&retry, LINK_END_CONFLICT, false, 5000,
+	                     MAX_MS, 0),
+	    24000);
+}
+
 TEST(never_waits_longer_than_configured)
 {
 	struct retry retry = { 0 };
@@ -94,13 +113,15 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
-		    waits_twice_as_long_each_time_up_to_the_maximum),
+		    c4_1_waits_twice_as_long_each_time_up_to_the_maximum),
 		cmocka_unit_test(jitter_stays_within_a_fifth),
 		cmocka_unit_test(
-		    five_minutes_down_are_at_most_fifteen_attempts),
-		cmocka_unit_test(starts_over_only_after_a_stable_minute),
+		    c4_1_five_minutes_down_are_at_most_fifteen_attempts),
+		cmocka_unit_test(c4_1_starts_over_only_after_a_stable_minute),
 		cmocka_unit_test(
-		    faults_of_configuration_are_retried_slowly_and_name_the_fix),
+		    c2_7_faults_of_configuration_are_retried_slowly_and_name_the_fix),
+		cmocka_unit_test(
+		    c2_7_a_conflict_after_a_takeover_is_retried_quickly),
 		cmocka_unit_test(never_waits_longer_than_configured),
 	};
 
