@@ -69,7 +69,6 @@ struct ask {
 	service_sub_fn *subscribed;
 	struct scan *scan;
 	struct page *page;
-	struct page *page;
 	void *work; /* the verb's own */
 	void (*work_free)(void *work);
 };
