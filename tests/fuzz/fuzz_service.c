@@ -1,14 +1,18 @@
 /*
  * Stanzas of users, one a line, by two askers in turn, to the channels' service
  * over an empty store.  Each iq that is a request gets one answer; what is said
- * to anybody is well-formed; nothing is left behind.
+ * to anybody is well-formed; nothing is left behind.  `@SID` is the session of
+ * the command before.
  */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/conf.h"
+#include "common/base/json.h"
 #include "common/base/mem.h"
+#include "common/channel/item.h"
 #include "common/xmpp/service.h"
 
 #define SERVICE_LINES 64
@@ -25,6 +29,7 @@ struct peer {
 static struct conf *conf;
 static struct xml_reader *reader, *judge;
 static struct peer peer;
+static char session[64]; /* of the command that was answered last */
 
 static void
 peer_ref(void *arg)
@@ -132,7 +137,36 @@ peer_item_id(void *arg UNUSED, struct buf *id UNUSED)
 {
 }
 
+static bool
+peer_is_operator(void *arg, const struct jid *jid UNUSED)
+{
+	return ((struct peer *)arg)->owner;
+}
+
+static struct entry *
+peer_item(void *arg UNUSED, const char *channel, void *formats, struct buf *why)
+{
+	struct item_source source = { conf, judge, channel, "" };
+	struct item_error error;
+	struct entry *entry = NULL;
+	json_t *item = json_pack("{s:O}", "formats", formats);
+
+	if (item_parse(&source, item, &entry, &error) != ERR_OK)
+		buf_adds(why, error.why);
+	json_decref(item);
+	return entry;
+}
+
+static void
+peer_status(void *arg UNUSED, service_status_fn *tell, void *tell_arg)
+{
+	tell("name", "label", "value", tell_arg);
+}
+
 static const struct service_ops peer_ops = {
+	.is_operator = peer_is_operator,
+	.item = peer_item,
+	.status = peer_status,
 	.ref = peer_ref,
 	.unref = peer_unref,
 	.send = peer_send,
@@ -194,6 +228,32 @@ service_wants_one(const struct xml *stanza)
 	    (strcmp(type, "get") == 0 || strcmp(type, "set") == 0);
 }
 
+/* The session of a command, which nobody can guess: `@SID` in what comes next
+ * stands for it. */
+static void
+service_keep_session(void)
+{
+	const char *id =
+	    peer.said.len == 0 ? NULL : strstr(peer.said.data, " sessionid='");
+
+	if (id != NULL)
+		snprintf(session, sizeof session, "%.*s",
+		    (int)strcspn(id + 12, "'"), id + 12);
+}
+
+static void
+service_put_session(const char *text, size_t len, struct buf *line)
+{
+	const char *at = memmem(text, len, "@SID", 4);
+	size_t before = at == NULL ? len : (size_t)(at - text);
+
+	buf_add(line, text, before);
+	if (at == NULL)
+		return;
+	buf_adds(line, session);
+	buf_add(line, at + 4, len - before - 4);
+}
+
 static void
 service_line(struct service *service, struct loop *loop, const char *text,
     size_t len)
@@ -224,6 +284,7 @@ service_line(struct service *service, struct loop *loop, const char *text,
 	if (service_wants_one(stanza) && peer.answers != 1)
 		abort();
 	service_judge();
+	service_keep_session();
 	xml_free(stanza);
 }
 
@@ -237,7 +298,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct service *service;
 	struct store *store;
 	struct loop *loop;
-	struct buf why;
+	struct buf why, line;
 	int status, i;
 
 	if (conf == NULL)
@@ -254,7 +315,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (stop == NULL)
 			stop = end;
 		peer.owner = i % 3 != 2;
-		service_line(service, loop, at, (size_t)(stop - at));
+		buf_init(&line, 0);
+		service_put_session(at, (size_t)(stop - at), &line);
+		if (line.len > 0)
+			service_line(service, loop, line.data, line.len);
+		buf_clear(&line);
 		at = stop + 1;
 	}
 	service_free(service);

@@ -241,3 +241,55 @@ def test_c5_14_an_iq_reaches_each_session_with_an_id_of_its_own():
         finally:
             for inbox in inboxes:
                 inbox.session.close()
+
+
+COMMANDS = "http://jabber.org/protocol/commands"
+
+
+def command(node, attrs="", inside="", to=DOMAIN):
+    return (f"<iq xmlns='{NC}' type='set' id='p' to='{to}'>"
+            f"<command xmlns='{COMMANDS}' node='waft#{node}' {attrs}>{inside}"
+            "</command></iq>")
+
+
+def test_c5_6_a_session_subscribes_by_a_command(gateway, sessions):
+    session = sessions()
+    inbox = Inbox(session)
+    inbox.call(command("subscribe"))
+    first = inbox.answer().find(f"{{{COMMANDS}}}command")
+    assert first.get("status") == "executing"
+    inbox.stanzas.clear()
+    inbox.call(command(
+        "subscribe", f"sessionid='{first.get('sessionid')}' action='complete'",
+        "<x xmlns='jabber:x:data' type='submit'><field var='channel'>"
+        "<value>commanded</value></field></x>"))
+    note = inbox.answer().find(f".//{{{COMMANDS}}}note")
+    assert note.text == "You are subscribed to commanded"
+    gateway.publish("commanded", "<message><body>hi</body></message>")
+    assert session.texts() == ["hi"]
+    # There are no operators here.
+    inbox.stanzas.clear()
+    inbox.call(command("statistics"))
+    assert inbox.answer().get("type") == "error"
+
+
+def test_c5_16_c5_20_what_comes_late_says_so_over_bosh(gateway):
+    """A named user's items of while he was away; live ones say nothing."""
+    first = Session(gateway.port).log_in("PLAIN", "\0writer\0pw")
+    first.subscribe("news-late", first.jid.split("/")[0])
+    gateway.publish("news-late", "<message id='a'><body>live</body></message>")
+    inbox = Inbox(first)
+    live = until(lambda: [m for m in inbox.call() if m.get("id") == "a"])[0]
+    assert live.find("{urn:xmpp:delay}delay") is None
+    stamp = live.find("{urn:xmpp:sid:0}stanza-id")
+    assert stamp.get("by") == f"news-late@{DOMAIN}"
+    first.call(attrs="type='terminate'")
+    first.close()
+    gateway.publish("news-late", "<message id='b'><body>waited</body></message>")
+    second = Session(gateway.port).log_in("PLAIN", "\0writer\0pw")
+    try:
+        inbox = Inbox(second)
+        late = until(lambda: [m for m in inbox.call() if m.get("id") == "b"])[0]
+        assert late.find("{urn:xmpp:delay}delay").get("from") == DOMAIN
+    finally:
+        second.close()
