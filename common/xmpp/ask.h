@@ -43,7 +43,6 @@ struct service {
 
 struct scan;
 struct page;
-struct page;
 struct pace;
 struct adhoc_sessions;
 struct ask_error;

@@ -16,7 +16,7 @@ def down(waft):
     return wait_until(lambda: waft.lines("link.down"), 20, "a link.down line")[0]
 
 
-def test_a_wrong_secret_is_logged_with_the_fix(server, component):
+def test_c2_6_c2_7_a_wrong_secret_is_logged_with_the_fix(server, component):
     waft = component(start=False, secret="wrong").start(ready=False)
     line = down(waft)
     assert "reason=not-authorized" in line
@@ -24,7 +24,7 @@ def test_a_wrong_secret_is_logged_with_the_fix(server, component):
     assert waft.get("/readyz")[0] == 503
 
 
-def test_an_unknown_domain_is_logged_with_the_fix(server, component):
+def test_c2_6_c2_7_an_unknown_domain_is_logged_with_the_fix(server, component):
     waft = component(start=False, domain="other.localhost").start(ready=False)
     line = down(waft)
     # ejabberd does not tell the two apart.
@@ -32,7 +32,7 @@ def test_an_unknown_domain_is_logged_with_the_fix(server, component):
     assert "domain" in line.split(" fix=")[1]
 
 
-def test_a_second_component_of_the_same_domain(server, component):
+def test_c2_6_c2_7_c11_1_c11_2_a_second_component_of_the_same_domain(server, component):
     first = component()
     second = component(start=False).start(ready=False)
     if server.name == "prosody":

@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import threading
+import time
 
 import pytest
 
@@ -94,6 +95,21 @@ class Scripted:
             self.connection.close()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def silent():
+    """Attached to something that takes the connection and says nothing; the limit is
+    waited for while the other tests run."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        class Nothing:
+            domain = "localhost"
+            component_port = listener.getsockname()[1]
+
+        waft = Component(Nothing())
+        waft.began = time.monotonic()
+        yield waft.start(ready=False)
+        waft.close()
+
+
 @pytest.fixture
 def scripted():
     server = Scripted()
@@ -126,12 +142,12 @@ def test_what_goes_over_the_wire(scripted, waft):
         "<iq type='get' from='push.localhost/b' to='localhost' id='b-")
 
 
-def test_the_handshake_is_over_the_unescaped_stream_id(scripted, waft):
+def test_c2_2_the_handshake_is_over_the_unescaped_stream_id(scripted, waft):
     scripted.stream_id = "a&b"
     waft.start()
 
 
-def test_pings_without_an_answer_are_replaced_by_headlines(scripted, waft):
+def test_c1_2_pings_without_an_answer_are_replaced_by_headlines(scripted, waft):
     scripted.answers_pings = False
     waft.start()
     waft.subscribe("news", "alice@localhost")
@@ -141,7 +157,7 @@ def test_pings_without_an_answer_are_replaced_by_headlines(scripted, waft):
     assert scripted.links == 1
 
 
-def test_an_answer_to_an_older_connection_confirms_nothing(scripted, waft):
+def test_c1_3_c4_3_an_answer_to_an_older_connection_confirms_nothing(scripted, waft):
     scripted.answers_pings = scripted.echoes = False
     waft.start()
     waft.subscribe("news", "alice@localhost")
@@ -159,7 +175,7 @@ def test_an_answer_to_an_older_connection_confirms_nothing(scripted, waft):
     assert waft.link()["unconfirmed"] >= 1
 
 
-def test_a_barrier_answer_from_a_user_confirms_nothing(scripted, waft):
+def test_c1_1_a_barrier_answer_from_a_user_confirms_nothing(scripted, waft):
     scripted.answers_pings = scripted.echoes = False
     waft.start()
     waft.subscribe("news", "alice@localhost")
@@ -301,3 +317,9 @@ component "two.localhost" {{
     finally:
         waft.close()
         other.close()
+
+
+def test_c2_4_a_handshake_has_fifteen_seconds(silent):
+    line = wait_until(lambda: silent.lines("link.down"), 25, "link.down")[0]
+    assert " reason=silent " in line
+    assert 14 < time.monotonic() - silent.began

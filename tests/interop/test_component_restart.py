@@ -56,7 +56,7 @@ def assert_all_in_order(user, count, extra=None):
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
-def test_waft_restarts_under_a_steady_publisher(server, user, component, how):
+def test_c1_5_c4_5_waft_restarts_under_a_steady_publisher(server, user, component, how):
     waft, alice = component(), user("alice")
     waft.subscribe(CHANNEL, "alice@localhost")
     publisher = Publisher(waft)
@@ -73,7 +73,7 @@ def test_waft_restarts_under_a_steady_publisher(server, user, component, how):
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
-def test_the_server_restarts_under_a_steady_publisher(server, user, component, how):
+def test_c1_5_the_server_restarts_under_a_steady_publisher(server, user, component, how):
     waft, alice = component(), user("alice")
     waft.subscribe(CHANNEL, "alice@localhost")
     publisher = Publisher(waft)
@@ -90,7 +90,7 @@ def test_the_server_restarts_under_a_steady_publisher(server, user, component, h
     assert_all_in_order(alice, count)
 
 
-def test_both_are_killed(server, user, component):
+def test_c1_5_both_are_killed(server, user, component):
     waft, alice = component(), user("alice")
     waft.subscribe(CHANNEL, "alice@localhost")
     for i in range(50):
@@ -109,7 +109,7 @@ def test_both_are_killed(server, user, component):
     assert_all_in_order(alice, 80)
 
 
-def test_a_stopped_server_is_left_and_nothing_is_lost(server, user, component):
+def test_c1_4_a_stopped_server_is_left_and_nothing_is_lost(server, user, component):
     """The window closes, nothing grows, and after the pause all goes on."""
     waft, alice = component(component="window-stanzas = 100"), user("alice")
     waft.subscribe(CHANNEL, "alice@localhost")

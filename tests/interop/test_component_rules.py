@@ -201,7 +201,7 @@ def test_c10_1_prosodys_port_is_plain_and_on_loopback():
 # ---- libstrophe's facts, and what waft makes of them --------------------------
 
 
-def test_c13_1_the_end_of_a_stream_is_known_by_its_condition(scripted, waft):
+def test_c2_6_c13_1_the_end_of_a_stream_is_known_by_its_condition(scripted, waft):
     waft.start()
     for condition, reason in (("system-shutdown", "shutdown"),
                               ("policy-violation", "stanza-refused")):
