@@ -12,7 +12,6 @@
 #include "common/xmpp/adhoc.h"
 #include "common/xmpp/pace.h"
 #include "common/xmpp/page.h"
-#include "common/xmpp/page.h"
 #include "common/xmpp/scan.h"
 
 #define ASK_STANZAS "urn:ietf:params:xml:ns:xmpp-stanzas"
@@ -78,7 +77,6 @@ ask_done(struct ask *ask)
 	if (ask->work_free != NULL)
 		ask->work_free(ask->work);
 	scan_free(ask->scan);
-	page_free(ask->page);
 	page_free(ask->page);
 	node_free(ask->node);
 	ask->service->ops->unref(ask->peer);
