@@ -274,7 +274,7 @@ static void
 adhoc_items(struct ask *ask)
 {
 	const struct adhoc_command *command;
-	bool operator= adhoc_is_operator(ask);
+	bool operates = adhoc_is_operator(ask);
 	struct buf out;
 	size_t i;
 
@@ -284,7 +284,7 @@ adhoc_items(struct ask *ask)
 	for (i = 0; i < ARRAY_LEN(adhoc_commands); i++) {
 		command = &adhoc_commands[i];
 		if (adhoc_find(ask, command->node) == NULL ||
-		    (command->operators && !operator))
+		    (command->operators && !operates))
 			continue;
 		buf_adds(&out, "<item");
 		buf_add_attr(&out, "jid", ask->self);

@@ -5,6 +5,7 @@ from users import CLIENT
 
 SID = "{urn:xmpp:sid:0}stanza-id"
 DELAY = "{urn:xmpp:delay}delay"
+FORWARDED = "{urn:xmpp:forward:0}forwarded"
 CHANNEL = "news@push.localhost"
 
 
@@ -53,3 +54,15 @@ def test_c5_16_what_waited_for_the_link_says_since_when(server, user, component)
     waft.publish("news", "<message type='chat'><body>again</body></message>")
     alice.wait_for(lambda: "again" in alice.bodies("chat"))
     assert not stamps(alice.messages[-1], DELAY, "from")
+
+
+def test_c5_17_history_is_forwarded_and_what_is_live_is_not(server, user, component):
+    waft, alice = component(), user("alice", plugins=("xep_0060",))
+    waft.subscribe("news", alice.bare)
+    waft.publish("news", "<message type='chat'><body>one</body></message>")
+    alice.wait_for(lambda: alice.bodies("chat") == ["one"])
+    assert alice.messages[0].find(FORWARDED) is None
+    iq = alice.ask(lambda c: c["xep_0060"].get_items("push.localhost", "news"))
+    forwarded = iq.xml.find(f".//{FORWARDED}")
+    assert forwarded.find(DELAY).get("from") == CHANNEL
+    assert forwarded.findtext(f"{CLIENT}message/{CLIENT}body") == "one"

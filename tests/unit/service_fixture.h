@@ -42,7 +42,7 @@ struct peer {
 	bool closed;   /* may not subscribe */
 	bool publisher;
 	bool creator;
-	bool operator;
+	bool operates;
 	bool passing;    /* its JID is not its own tomorrow */
 	struct buf told; /* for others */
 	int named;       /* ids made; -1: makes none */
@@ -249,7 +249,7 @@ peer_item_id(void *arg, struct buf *id)
 static inline bool
 peer_is_operator(void *arg, const struct jid *jid UNUSED)
 {
-	return ((struct peer *)arg)->operator;
+	return ((struct peer *)arg)->operates;
 }
 
 /* Refuses what begins as a stanza of type error. */

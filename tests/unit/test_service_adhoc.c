@@ -95,7 +95,7 @@ TEST(c5_6_lists_the_commands_that_are_for_the_asker)
 	answer = ask_iq("a@" DOMAIN, "get", list);
 	HAS(answer, "<item jid='a@" DOMAIN "' node='waft#subscribe'");
 	assert_int_equal(count_of(answer, "<item"), 2);
-	peer.operator= true;
+	peer.operates = true;
 	assert_int_equal(count_of(GET(list), "<item"), 7);
 	HAS(GET(node), "type='command-node' name='Publish'");
 }
@@ -107,14 +107,14 @@ TEST(c5_6_is_not_for_those_who_are_no_operators)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(nodes); i++) {
-		peer.operator= false;
+		peer.operates = false;
 		REFUSED(begin(nodes[i]), ERROR_OF("cancel", "forbidden", ""));
-		peer.operator= true;
+		peer.operates = true;
 		HAS(begin(nodes[i]), "type='result'");
 	}
 	/* Who is one no longer does not go on. */
 	begin("publish");
-	peer.operator= false;
+	peer.operates = false;
 	REFUSED(next("publish", NULL, ""), ERROR_OF("cancel", "forbidden", ""));
 }
 
@@ -283,7 +283,7 @@ TEST(c5_6_tells_the_askers_subscriptions)
 
 TEST(c5_6_an_operator_publishes_text_a_stanza_or_json)
 {
-	peer.operator= true;
+	peer.operates = true;
 	HAS(begin("publish"), "<option label='JSON'><value>json</value>");
 	HAS(next("publish", "complete",
 	        FORM(VALUE("channel", "news") VALUE("format", "stanza")
@@ -326,7 +326,7 @@ TEST(c5_6_c5_12_an_operator_sees_subscribers_and_numbers)
 	char address[32];
 	int i, done = 0;
 
-	peer.operator= true;
+	peer.operates = true;
 	for (i = 0; i < ADHOC_PAGE + 1; i++) {
 		snprintf(address, sizeof address, "u%d@example.com", i);
 		sub.address = address;
