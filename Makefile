@@ -137,12 +137,14 @@ mutate:
 	@MUTATE_REQUESTS=$(MUTATE_REQUESTS) /usr/bin/python3 tests/check.py \
 	    build-asan mutate
 
-# Kills and stops of waft-component, Prosody and ejabberd, CRASH_ROUNDS for each of
-# the two servers; `make check` makes six.  Takes five minutes.
+# Kills and stops of waft-component, Prosody and ejabberd, and of one waft-component
+# that another stands by for, CRASH_ROUNDS for each of the two servers; `make check`
+# makes a few.  Takes ten minutes.
 CRASH_ROUNDS ?= 50
 crash: tests
 	@CRASH_ROUNDS=$(CRASH_ROUNDS) WAFT_BUILD=$(B) /usr/bin/python3 -m pytest \
-	    -q -s -p no:cacheprovider tests/interop/test_component_crash.py
+	    -q -s -p no:cacheprovider tests/interop/test_component_crash.py \
+	    tests/interop/test_component_standby.py
 
 # Every parser under libFuzzer, FUZZ_SECONDS each (FUZZ_OTHERS those that are not
 # the gateway's); what it finds new stays in build-fuzz/corpus, a crash in

@@ -1,6 +1,8 @@
 """Two daemons on one store and one domain: one has the lease and the link, the other
 stands by."""
 
+import os
+import random
 import signal
 import sqlite3
 import time
@@ -11,6 +13,9 @@ from servers import SERVERS, wait_until
 from test_component_link import Scripted
 from test_component_restart import CHANNEL, Publisher, assert_all_in_order, body
 from waft import Component
+
+ROUNDS = int(os.environ.get("CRASH_ROUNDS", "2"))
+SEED = int(os.environ.get("CRASH_SEED", str(random.randrange(1 << 32))))
 
 
 @pytest.fixture(scope="module", params=sorted(SERVERS))
@@ -75,22 +80,37 @@ def test_c11_1_c11_2_c11_3_a_standby_never_connects(server, user, pair):
     assert first.metric("waft_link_ends_total") == 0
 
 
-def test_c11_3_a_killed_holder_is_followed_by_the_standby(server, user, pair):
-    first, second = pair
+def test_c1_5_c11_3_one_follows_the_other_whatever_becomes_of_it(server, user, pair):
+    """Under load; `make crash` runs more rounds, in which holders are frozen, too."""
+    random.seed(SEED)
     alice = user("bert")
-    first.subscribe(CHANNEL, "bert@localhost")
-    publisher = Publisher(second)
-    publisher.wait_for(60)
-    began = time.monotonic()
-    first.kill()
-    assert wait_active(second, began, f"from a killed holder on {server.name}") < 5
-    publisher.wait_for(publisher.count + 40)
+    pair[0].subscribe(CHANNEL, "bert@localhost")
+    publisher = Publisher(pair[0])
+    acts = ["kill", "stop"] if ROUNDS == 2 else ["kill", "stop", "freeze"]
+    for i in range(ROUNDS):
+        act = acts[i % len(acts)]
+        publisher.wait_for(publisher.count + random.randrange(10, 40))
+        holder, other = pair if state(pair[0]) == "active" else pair[::-1]
+        publisher.waft = other
+        began = time.monotonic()
+        if act == "freeze":
+            holder.process.send_signal(signal.SIGSTOP)
+        else:
+            getattr(holder, act)()
+        seconds = wait_active(other, began, f"on {server.name}, holder: {act}")
+        assert seconds < 5, f"seed {SEED}"
+        if act == "freeze":
+            holder.process.send_signal(signal.SIGCONT)
+            wait_until(lambda: state(holder) == "standing-by", 20, "it stands by")
+        else:
+            holder.start()
+        # Now it is its turn to wait.
+        assert state(holder) == "standing-by"
+        assert (" from=" in other.lines("component.lease")[-1]) == (act != "stop")
     count = publisher.stop()
     assert_all_in_order(alice, count)
-    # It is now the other's turn to wait.
-    first.start()
-    assert state(first) == "standing-by"
-    assert "from=" in second.lines("component.lease")[-1]
+    print(f"{server.name}: {count} items, {ROUNDS} rounds, "
+          f"{len(alice.bodies('chat')) - count} repeats; seed {SEED}")
 
 
 def test_c11_3_an_orderly_end_hands_over_at_once_and_repeats_nothing(server, user, pair):
@@ -140,6 +160,11 @@ def test_c11_2_c11_3_a_frozen_holder_that_wakes_sends_nothing(server, user, pair
         generation, holder = db.execute("SELECT generation, holder FROM lease").fetchone()
     db.close()
     assert generation == 2 and f" {second.process.pid} " in holder
+    # One that stands by takes signals as any other.
+    first.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: first.lines("reload"), 20, "reload")
+    first.stop()
+    second.stop()
 
 
 def test_a_frozen_holder_whom_nobody_followed_goes_on(tmp_path):
