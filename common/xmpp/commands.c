@@ -338,20 +338,36 @@ commands_choice(const struct subscription *sub)
 	return xasprintf("%s %s", sub->address, sub->channel);
 }
 
-/* Is the line one of the text's? */
+/* The lines of a text that has no more than a form offers; false when it has
+ * more. */
 static bool
-commands_has_line(const char *text, const char *line)
+commands_split(const char *text, struct slice *lines, size_t *count)
 {
-	size_t len = strlen(line), at;
+	size_t len;
 
-	for (;;) {
-		at = strcspn(text, "\n");
-		if (at == len && memcmp(text, line, len) == 0)
-			return true;
-		if (text[at] == '\0')
+	*count = 0;
+	for (;; text += len + 1) {
+		if (*count == ADHOC_PAGE)
 			return false;
-		text += at + 1;
+		len = strcspn(text, "\n");
+		lines[(*count)++] = (struct slice){ text, len };
+		if (text[len] == '\0')
+			return true;
 	}
+}
+
+static bool
+commands_is_chosen(const struct subscription *sub, const struct slice *lines,
+    size_t count)
+{
+	char *choice = commands_choice(sub);
+	size_t len = strlen(choice), i;
+
+	for (i = 0; i < count; i++)
+		if (lines[i].len == len && memcmp(lines[i].p, choice, len) == 0)
+			break;
+	free(choice);
+	return i < count;
 }
 
 /* Those that the form names; all, when chosen is NULL. */
@@ -361,22 +377,23 @@ commands_end(struct ask *ask, const struct subscription *subs, size_t count,
 {
 	struct adhoc_step *step = adhoc_step(ask);
 	struct commands_going *work = xcalloc(1, sizeof *work);
-	char *choice;
-	bool is;
-	size_t i;
+	struct slice lines[ADHOC_PAGE];
+	size_t i, n_lines = 0;
 
+	step->work = work;
+	step->work_free = commands_going_free;
 	work->list = xcalloc(count + 1, sizeof *work->list);
+	if (chosen != NULL && !commands_split(chosen, lines, &n_lines)) {
+		adhoc_bad_payload(ask);
+		return;
+	}
 	for (i = 0; i < count; i++) {
-		choice = commands_choice(&subs[i]);
-		is = chosen == NULL || commands_has_line(chosen, choice);
-		free(choice);
-		if (!is)
+		if (chosen != NULL &&
+		    !commands_is_chosen(&subs[i], lines, n_lines))
 			continue;
 		work->list[work->count].address = xstrdup(subs[i].address);
 		work->list[work->count++].channel = xstrdup(subs[i].channel);
 	}
-	step->work = work;
-	step->work_free = commands_going_free;
 	if (work->count == 0 && chosen == NULL)
 		adhoc_end(ask, NULL, true, "You are not subscribed");
 	else if (work->count == 0)

@@ -20,7 +20,7 @@
 #define INFO        "http://jabber.org/protocol/disco#info"
 #define ITEMS       "http://jabber.org/protocol/disco#items"
 #define PUBSUB      "http://jabber.org/protocol/pubsub"
-#define SUBS_MAX    8
+#define SUBS_MAX    64
 #define HEAD(type)  "<iq type='" type "' id='i' from='" DOMAIN "' to='" ASKER "'"
 #define RESULT(xml) HEAD("result") ">" xml "</iq>"
 #define ERROR_OF(type, condition, more)                                    \

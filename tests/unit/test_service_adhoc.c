@@ -250,6 +250,9 @@ TEST(c5_6_c5_11_subscribes_by_a_form_or_at_once)
 
 TEST(c5_6_unsubscribes_what_is_chosen)
 {
+	struct buf many;
+	int i;
+
 	HAS(begin("unsubscribe"), "<note type='info'>You have no subscr");
 	HAS(step_at("a@" DOMAIN, "unsubscribe", "", ""),
 	    "<note type='error'>You are not subscribed");
@@ -261,6 +264,17 @@ TEST(c5_6_unsubscribes_what_is_chosen)
 	REFUSED(next("unsubscribe", NULL,
 	            FORM(VALUE("subscriptions", "other@example.com b"))),
 	    CMD_ERROR("bad-payload"));
+	/* More than it offered. */
+	buf_init(&many, 0);
+	buf_adds(&many,
+	    "<x xmlns='jabber:x:data' type='submit'>"
+	    "<field var='subscriptions'>"
+	    "<value>user@example.com b</value>");
+	for (i = 0; i < ADHOC_PAGE; i++)
+		buf_adds(&many, "<value/>");
+	buf_adds(&many, "</field></x>");
+	REFUSED(next("unsubscribe", NULL, many.data), CMD_ERROR("bad-payload"));
+	buf_clear(&many);
 	HAS(next("unsubscribe", "complete",
 	        FORM("<field var='subscriptions'><value>user@example.com b"
 	             "</value><value>user@example.com a</value></field>")),
@@ -279,6 +293,32 @@ TEST(c5_6_tells_the_askers_subscriptions)
 	    "<item><field var='channel'><value>a</value></field>"
 	    "<field var='jid'><value>user@example.com</value></field>"
 	    "<field var='state'><value>subscribed</value></field></item>");
+}
+
+TEST(c5_6_c5_12_pages_through_many_subscriptions)
+{
+	for (; peer.n < ADHOC_PAGE + 2; peer.n++) {
+		peer.subs[peer.n][0] = xstrdup("user@example.com");
+		peer.subs[peer.n][1] = xasprintf("c%02zu", peer.n);
+	}
+	HAS(begin("subscriptions"),
+	    "<actions execute='next'><next/><complete/></actions>");
+	assert_int_equal(count_of(peer.sent.data, "<item>"), ADHOC_PAGE);
+	HAS(next("subscriptions", NULL, ""),
+	    "<actions execute='complete'><prev/><complete/></actions>");
+	assert_int_equal(count_of(peer.sent.data, "<item>"), 2);
+	HAS(next("subscriptions", "prev", ""), "<value>c00</value>");
+	HAS(next("subscriptions", "complete", ""), "completed'></command>");
+	HAS(begin("unsubscribe"),
+	    "<actions execute='complete'><next/><complete/></actions>");
+	assert_int_equal(count_of(peer.sent.data, "<option"), ADHOC_PAGE);
+	HAS(next("unsubscribe", "next", FORM("")),
+	    "<actions execute='complete'><prev/><complete/></actions>");
+	HAS(peer.sent.data, "<option label='c51'>");
+	HAS(next("unsubscribe", NULL,
+	        FORM(VALUE("subscriptions", "user@example.com c51"))),
+	    "1 subscription ended");
+	assert_int_equal(peer.n, ADHOC_PAGE + 1);
 }
 
 TEST(c5_6_an_operator_publishes_text_a_stanza_or_json)
@@ -361,6 +401,7 @@ main(void)
 		RULE(c5_6_c5_11_subscribes_by_a_form_or_at_once),
 		RULE(c5_6_unsubscribes_what_is_chosen),
 		RULE(c5_6_tells_the_askers_subscriptions),
+		RULE(c5_6_c5_12_pages_through_many_subscriptions),
 		RULE(c5_6_an_operator_publishes_text_a_stanza_or_json),
 		RULE(c5_6_c5_12_an_operator_sees_subscribers_and_numbers),
 	};
