@@ -369,9 +369,13 @@ seat_is_ready(struct seat *seat, const char **why)
 {
 	const char *what = "the lease of its domain is being asked for";
 
-	if (seat->holder != NULL ||
-	    (seat->domain != NULL && domain_is_ready(seat->domain, &what)))
+	if (seat->holder != NULL)
 		return true;
+	if (seat->domain != NULL && domain_is_ready(seat->domain, &what)) {
+		if (tenure_holds(&seat->tenure, clock_mono_ms()))
+			return true;
+		what = "its lease could not be renewed, so nothing is sent";
+	}
 	free(seat->why);
 	seat->why = xasprintf("%s: %s", seat->conf->domain, what);
 	*why = seat->why;

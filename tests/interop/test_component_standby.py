@@ -184,3 +184,28 @@ def test_a_frozen_holder_whom_nobody_followed_goes_on(tmp_path):
     finally:
         waft.close()
         scripted.close()
+
+
+def test_without_a_renewed_lease_nothing_is_sent_and_readyz_says_so(tmp_path):
+    """The disk does not take the renewal; here because somebody holds the file."""
+    scripted = Scripted()
+    waft = Component(scripted)
+    try:
+        waft.start()
+        waft.subscribe(CHANNEL, "alice@localhost")
+        db = sqlite3.connect(waft.directory / "waft.db.component", isolation_level=None)
+        db.execute("BEGIN IMMEDIATE")
+        wait_until(lambda: not waft.is_ready(), 20, "not ready")
+        assert "its lease could not be renewed" in waft.get("/readyz")[1]
+        seen = len(scripted.received)
+        waft.publish(CHANNEL, body("late"))
+        waft.get("/healthz")
+        assert len(scripted.received) == seen
+        db.execute("ROLLBACK")
+        db.close()
+        waft.wait_sent(1)
+        assert scripted.count("<body>late</body>") == 1
+        assert waft.is_ready() and scripted.links == 1
+    finally:
+        waft.close()
+        scripted.close()
