@@ -1,9 +1,11 @@
 """Ad-hoc commands (XEP-0050) as slixmpp's own workflow runs them."""
 
 import asyncio
+import signal
 
 import pytest
 from slixmpp.exceptions import IqError
+from servers import wait_until
 from users import CLIENT
 
 SERVICE = "push.localhost"
@@ -127,6 +129,17 @@ def test_c5_6_operators_publish_and_look(server, user, component):
     values = answer["command"]["form"].get_values()
     assert values["up"] == "yes" and values["subscriptions"] == "1"
     assert int(values["waft_component_sent_stanzas_total"]) >= 3
+
+
+def test_c5_6_who_is_an_operator_is_read_anew(server, user, component):
+    waft, boss = component(), user("boss", plugins=PLUGINS)
+    assert "publish" not in nodes(boss)
+    waft.conf.write_text(waft.conf.read_text().replace(
+        'reconnect = "1s"', f'reconnect = "1s"  {OPERATORS}'))
+    waft.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: waft.lines("reload"), 20, "the reload")
+    assert "publish" in nodes(boss)
+    assert not waft.lines("component.reload")
 
 
 def test_c5_6_a_command_goes_by_pages_and_is_called_off(server, user, component):

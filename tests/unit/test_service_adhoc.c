@@ -248,6 +248,41 @@ TEST(c5_6_c5_11_subscribes_by_a_form_or_at_once)
 	    " status='completed'><note type='error'>y is not open to you");
 }
 
+TEST(c5_11_takes_huge_forms_and_refuses_broken_ones)
+{
+	static const char *const broken[] = { "<field/>",
+		"<field var='channel'/>",
+		"<field var='channel'><value/></field>",
+		"<field var='channel'><value>a</value><value>b</value></field>",
+		"<value>news</value>",
+		"<field xmlns='u' var='channel'><value>"
+		"news</value></field>",
+		"<field var='channel'><value>&#9;</value></field>", "text" };
+	struct buf form;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(broken); i++) {
+		buf_init(&form, 0);
+		buf_addf(&form, "<x xmlns='jabber:x:data' type='submit'>%s</x>",
+		    broken[i]);
+		REFUSED(step_at(DOMAIN, "subscribe", "", form.data),
+		    CMD_ERROR("bad-payload"));
+		buf_clear(&form);
+	}
+	buf_init(&form, 0);
+	buf_adds(&form, "<x xmlns='jabber:x:data' type='submit'>");
+	for (i = 0; i < 1500; i++)
+		buf_addf(&form, "<field var='f%zu'><value>x</value></field>",
+		    i);
+	buf_adds(&form, VALUE("channel", "news") "</x>");
+	HAS(step_at(DOMAIN, "subscribe", "", form.data), "subscribed to news");
+	buf_clear(&form);
+	/* One that is called off counts as one that is sent (§3.5.1). */
+	REFUSED(step_at(DOMAIN, "subscribe", "",
+	            "<x xmlns='jabber:x:data' type='cancel'/>"),
+	    CMD_ERROR("bad-payload"));
+}
+
 TEST(c5_6_unsubscribes_what_is_chosen)
 {
 	struct buf many;
@@ -399,6 +434,7 @@ main(void)
 		RULE(c5_6_the_oldest_session_of_a_jid_makes_room),
 		RULE(c5_6_c5_12_lists_the_channels_by_pages),
 		RULE(c5_6_c5_11_subscribes_by_a_form_or_at_once),
+		RULE(c5_11_takes_huge_forms_and_refuses_broken_ones),
 		RULE(c5_6_unsubscribes_what_is_chosen),
 		RULE(c5_6_tells_the_askers_subscriptions),
 		RULE(c5_6_c5_12_pages_through_many_subscriptions),
