@@ -142,12 +142,12 @@ conn_flush_cb(void *arg)
 
 /* Not reading: still notice that the peer has left. */
 static bool
-conn_has_left(const struct conn *conn, short what)
+conn_has_left(const struct conn *conn)
 {
 	int error = 0;
 	socklen_t len = sizeof(error);
 
-	if (what & EV_CLOSED)
+	if (conn->left)
 		return true;
 	return getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 ||
 	    error != 0;
@@ -156,12 +156,16 @@ conn_has_left(const struct conn *conn, short what)
 static void
 conn_input(struct conn *conn, short what)
 {
+	if (what & EV_CLOSED)
+		conn->left = true;
 	/* Encrypted, what is left in the socket does not show in the bytes
 	 * read: the end is what reading says it is. */
 	if (conn_may_parse(conn))
-		conn_read(conn, (what & EV_CLOSED) && conn->tls == NULL);
-	else if (!conn->eof && conn_has_left(conn, what))
+		conn_read(conn, conn->left && conn->tls == NULL);
+	else if (!conn->eof && conn_has_left(conn))
 		conn_ended(conn);
+	else
+		conn->has_more = true;
 }
 
 static void
@@ -189,9 +193,11 @@ conn_event_cb(UNUSED evutil_socket_t fd, short what, void *arg)
 /* ---- what to wait for ---------------------------------------------------- */
 
 /*
- * While it does not read, EV_READ is edge-triggered: libevent reports a reset
- * (EPOLLERR) as EV_READ only, and a level-triggered event that waits for
- * EV_CLOSED alone would spin on it.
+ * Edge-triggered, so that the kernel does not look at each socket again behind
+ * its event: what was not read is remembered in has_more.  And while it does
+ * not read: libevent reports a reset (EPOLLERR) as EV_READ only, and a
+ * level-triggered event that waits for EV_CLOSED alone would spin on it.  But
+ * TLS says of its own bytes alone whether there is more.
  */
 static short
 conn_wants(const struct conn *conn)
@@ -203,7 +209,8 @@ conn_wants(const struct conn *conn)
 	if (conn->eof)
 		return conn->blocked ? EV_WRITE | EV_PERSIST : 0;
 	return EV_READ | EV_CLOSED | EV_PERSIST |
-	    (conn->blocked ? EV_WRITE : 0) | (conn_may_parse(conn) ? 0 : EV_ET);
+	    (conn->blocked ? EV_WRITE : 0) |
+	    (conn->tls != NULL && conn_may_parse(conn) ? 0 : EV_ET);
 }
 
 static void

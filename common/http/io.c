@@ -39,8 +39,11 @@ conn_recv(struct conn *conn, char *to, size_t size)
 {
 	ssize_t n;
 
-	if (conn->tls == NULL)
-		return conn_recv_plain(conn, to, size);
+	if (conn->tls == NULL) {
+		n = conn_recv_plain(conn, to, size);
+		conn->has_more = (size_t)n == size;
+		return n;
+	}
 	n = tls_recv(conn->tls, to, size);
 	conn->has_more = (size_t)n == size && tls_has_more(conn->tls);
 	return n;

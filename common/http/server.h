@@ -104,7 +104,8 @@ struct conn {
 	bool logged;
 	bool shaking;      /* the handshake is not done */
 	bool shake_writes; /* and has more to say than the socket took */
-	bool has_more;     /* read from the socket, not from the session */
+	bool has_more;     /* to be read, and no event will tell of it */
+	bool left;         /* an event said that the peer's side is shut */
 	char peer[INET6_ADDRSTRLEN];
 };
 

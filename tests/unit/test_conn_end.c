@@ -85,6 +85,22 @@ TEST(half_closed_clients_get_what_was_answered_at_once)
 	client_close(&client);
 }
 
+/* The event that tells of the end comes before all is read. */
+TEST(an_end_is_noticed_behind_a_body_and_a_request)
+{
+	struct client client = client_open();
+
+	client_send(&client, POST(6) "\r\nab");
+	turns(5);
+	client_send(&client, "cdef" GET("/hold"));
+	shutdown(client.fd, SHUT_WR);
+	client_expect(&client, ECHO(6, "abcdef"));
+	client_expect_end(&client);
+	assert_int_equal(n_handled, 2);
+	assert_int_equal(n_aborted, 1);
+	client_close(&client);
+}
+
 TEST(an_abort_may_answer_another_request_of_the_connection)
 {
 	struct client client = client_open();
@@ -252,6 +268,7 @@ main(void)
 		CONN_TEST(either_side_may_ask_to_close),
 		CONN_TEST(a_close_answered_early_aborts_what_is_behind_it),
 		CONN_TEST(half_closed_clients_get_what_was_answered_at_once),
+		CONN_TEST(an_end_is_noticed_behind_a_body_and_a_request),
 		CONN_TEST(
 		    an_abort_may_answer_another_request_of_the_connection),
 		CONN_TEST(a_slow_request_is_refused_and_a_held_one_is_not),
