@@ -20,6 +20,11 @@
 #include "common/base/stat.h"
 #include "common/xmpp/jid.h"
 
+/* Chains so short that a sid is seldom compared with another session's, whose
+ * memory is far: 16 bytes a bucket are worth it. */
+#undef HASH_BKT_CAPACITY_THRESH
+#define HASH_BKT_CAPACITY_THRESH 6U
+
 #define GATEWAY_TYPE "text/xml; charset=utf-8"
 
 static struct stat_metric gateway_sessions =

@@ -11,9 +11,11 @@ static const char conn_continue_text[] = "HTTP/1.1 100 Continue\r\n\r\n";
 struct exchange *
 exchange_create(struct conn *conn)
 {
-	struct exchange *exchange = xcalloc(1, sizeof(*exchange));
+	struct exchange *exchange = &conn->usual;
 
-	exchange->conn = conn;
+	if (exchange->conn != NULL)
+		exchange = xmalloc(sizeof(*exchange));
+	*exchange = (struct exchange){ .conn = conn };
 	STAILQ_INSERT_TAIL(&conn->exchanges, exchange, entry);
 	conn->n_exchanges++;
 	return exchange;
@@ -30,7 +32,10 @@ exchange_end(struct exchange *exchange)
 	out_free(conn->server, exchange->reply);
 	STAILQ_REMOVE(&conn->exchanges, exchange, exchange, entry);
 	conn->n_exchanges--;
-	free(exchange);
+	if (exchange == &conn->usual)
+		exchange->conn = NULL;
+	else
+		free(exchange);
 }
 
 /* An abort callback may answer other exchanges of this conn, so the first is

@@ -82,6 +82,7 @@ struct conn {
 	struct event event;
 	struct deferred flush;
 	struct exchanges exchanges; /* unanswered or not yet in turn */
+	struct exchange usual;      /* the only one, unless there are more */
 	struct out *out;
 	struct partial *partial;
 	struct upgrade *upgrade; /* it has left HTTP */
