@@ -457,7 +457,10 @@ stream_to_service(struct client *client, const struct jid *from,
 	bool one = to->node_len > 0 && to->resource_len > 0;
 
 	/* What is for one session and no other (XEP-0206 §7): whether it is
-	 * gone or not, it gets nothing from anybody here. */
+	 * gone or not, it gets nothing from anybody here.  Presence says so to
+	 * nobody (RFC 6121 §8.5.3.2.2). */
+	if (one && strcmp(stanza->name, "presence") == 0)
+		return;
 	if (one && strcmp(stanza->name, "message") == 0)
 		stream_refuse(client, stanza, "wait", "recipient-unavailable");
 	else if ((one && iq) ||

@@ -33,7 +33,14 @@ publish_init(void)
 static void
 publish_check_stanza(const struct stanza *stanza)
 {
-	static const struct stanza_fill fill = { "a@b", 3, "c@d", 3, "i", 1 };
+	static const struct stanza_fill fill = {
+		.to = "a@b",
+		.to_len = 3,
+		.from = "c@d",
+		.from_len = 3,
+		.id = "i",
+		.id_len = 1,
+	};
 	struct xml_error error;
 	struct xml *root;
 	struct buf out;

@@ -49,8 +49,7 @@ adds_ways_and_takes_back_those_that_are_no_more(void **state)
 	assert_false(put_by(f, SUB_BY_REQUEST).existed);
 	assert_true(put_by(f, SUB_BY_PRESENCE).existed);
 	assert_int_equal(ways_of(f), SUB_BY_REQUEST | SUB_BY_PRESENCE);
-	assert_int_equal(put_by(f, SUB_BY_REQUEST | SUB_WAYS_EXACT).n,
-	    first.n);
+	assert_int_equal(put_by(f, SUB_BY_REQUEST | SUB_WAYS_EXACT).n, first.n);
 	assert_int_equal(ways_of(f), SUB_BY_REQUEST);
 }
 
