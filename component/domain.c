@@ -366,10 +366,19 @@ domain_stanza(void *arg, const struct xml *stanza)
 		inbound_stanza(domain->inbound, stanza);
 }
 
+static void
+domain_over(void *arg, const struct xml *stanza)
+{
+	struct domain *domain = arg;
+
+	inbound_over(domain->inbound, stanza);
+}
+
 static const struct link_ops domain_link_ops = {
 	domain_up,
 	domain_down,
 	domain_stanza,
+	domain_over,
 };
 
 /* Answers count as unconfirmed like items, but do not wait for the window. */

@@ -361,6 +361,23 @@ inbound_stanza(struct inbound *inbound, const struct xml *stanza)
 		inbound_request(inbound, &from, &to, stanza);
 }
 
+void
+inbound_over(struct inbound *inbound, const struct xml *stanza)
+{
+	const char *type = xml_attr(stanza, "type");
+	struct jid from, to;
+
+	if (!inbound_addresses(inbound, stanza, &from, &to) ||
+	    jid_domain_is(&from, inbound->component->domain) ||
+	    (type != NULL && strcmp(type, "error") == 0) ||
+	    inbound_flood(inbound, &from, false) != FLOOD_TAKE)
+		return;
+	if (strcmp(stanza->name, "iq") == 0 ?
+	        (type != NULL && strcmp(type, "result") != 0) :
+	        strcmp(stanza->name, "message") == 0)
+		inbound_refuse(inbound, stanza, ERR_LARGE, "Too large");
+}
+
 /* ---- life ------------------------------------------------------------ */
 
 static void

@@ -40,6 +40,8 @@ struct inbound *inbound_create(const struct inbound_opts *opts);
 void inbound_close(struct inbound *inbound);
 void inbound_reload(struct inbound *inbound, const struct conf *conf);
 void inbound_stanza(struct inbound *inbound, const struct xml *stanza);
+/* One of which only the head was read (link.h): refused. */
+void inbound_over(struct inbound *inbound, const struct xml *stanza);
 /* Behind notify_entry(). */
 void inbound_entry(struct inbound *inbound, const struct entry *entry);
 /* Borrowed. */

@@ -5,48 +5,36 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include <event2/event.h>
 #include <strophe.h>
 
-#include "common/base/clock.h"
 #include "common/base/crypto.h"
 #include "common/base/log.h"
 #include "common/base/stat.h"
+#include "component/intake.h"
 #include "component/spare.h"
-#include "component/watch.h"
+#include "component/wire.h"
 
-/* libstrophe copies each piece once and sends it with a call of its own. */
-#define LINK_PIECE (64 * 1024)
-/* Its reads are 4 KiB: so many of them before the others get their turn. */
-#define LINK_READS        16
+/* Memory that is kept for what is written next. */
+#define LINK_KEEP (64 * 1024)
+/* Runs of the library while it talks by itself: one sees what there is, the
+ * next writes what it makes of it. */
+#define LINK_RUNS         3
 #define LINK_HANDSHAKE_MS 15000
 /* How often the library looks at its own timers; and, while it talks by
  * itself, at what it has queued. */
 #define LINK_TICK_MS      1000
 #define LINK_TALK_TICK_MS 20
-/* Of a stanza that the server sends to us; servers allow 256 to 512 KiB. */
-#define LINK_STANZA_MAX      (1024 * 1024)
-#define LINK_STANZA_DEPTH    64
-#define LINK_STANZA_ATTRS    64
-#define LINK_STANZA_ELEMENTS 10000
 
 static struct stat_metric link_connects =
     STAT_COUNTER("waft_link_connects_total",
         "Times the link to the XMPP server was authenticated", NULL);
 static struct stat_metric link_ends = STAT_COUNTER("waft_link_ends_total",
     "Times the link or an attempt at it ended", NULL);
-static struct stat_metric link_received =
-    STAT_COUNTER("waft_link_received_stanzas_total",
-        "Stanzas received from the XMPP server", NULL);
-static struct stat_metric link_unreadable =
-    STAT_COUNTER("waft_link_unreadable_stanzas_total",
-        "Received stanzas that were dropped: over a limit or not XML", NULL);
 static struct stat_metric link_sent_bytes =
     STAT_COUNTER("waft_link_sent_bytes_total",
         "Bytes written to the XMPP server", NULL);
@@ -73,12 +61,12 @@ struct link {
 	enum link_end end; /* of the last connection */
 	enum link_end cut; /* what link_cut() will have it called */
 	struct retry retry;
-	struct xml_reader *reader;
+	struct wire *wire;
+	struct intake *intake; /* of the connection that is open */
+	struct buf tell;       /* for the library */
 	struct buf out;
-	struct watch watch;
-	bool held;        /* until_ms is over, and that was noticed */
-	int64_t until_ms; /* link_allow() */
-	int spare;        /* a low descriptor kept for the next socket */
+	int fd;    /* the library's number for the connection */
+	int spare; /* a low descriptor kept for the next socket */
 	struct event *tick_event;
 	struct event *retry_event;
 	long long started_ms;
@@ -91,42 +79,15 @@ static _Thread_local struct link *link_attempt;
 
 /* ---- running the library --------------------------------------------- */
 
-/* Nothing is written, and so nothing read, past what link_allow() said. */
-static bool
-link_is_held(struct link *link)
-{
-	if (!link->held && clock_mono_ms() >= link->until_ms) {
-		link->held = true;
-		watch_hold(&link->watch);
-	}
-	return link->held;
-}
-
-/* Lets the library write what it has and read what is there.  What it says of
- * itself, the stream's head and end and the handshake, only a later run
- * writes, hence two of them while it talks, and the short tick for the rest. */
+/* What it says of itself, the stream's head and end and the handshake, only a
+ * later run writes, hence several of them, and the short tick for the rest. */
 static void
 link_run(struct link *link)
 {
-	int i, ready = 0;
+	int i, runs = link->state == LINK_UP ? 1 : LINK_RUNS;
 
-	if (link_is_held(link))
-		return;
-	for (i = 0; i < LINK_READS && watch_is_open(&link->watch); i++) {
+	for (i = 0; i < runs && link->state != LINK_IDLE; i++)
 		xmpp_run_once(link->ctx, 0);
-		if (!watch_is_open(&link->watch) ||
-		    ioctl(link->watch.fd, FIONREAD, &ready) != 0)
-			return;
-		if (ready == 0 && (link->state == LINK_UP || i > 0))
-			break;
-	}
-	watch_want_write(&link->watch);
-}
-
-static void
-link_event_cb(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
-{
-	link_run(arg);
 }
 
 /* The library's own timers, and our limit on connecting and the handshake. */
@@ -153,8 +114,7 @@ link_socket_cb(xmpp_conn_t *conn UNUSED, void *socket)
 	}
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	watch_open(&link->watch, loop_base(link->loop), fd, link_event_cb,
-	    link);
+	link->fd = fd;
 	return 0;
 }
 
@@ -246,7 +206,9 @@ link_set_down(struct link *link, const xmpp_stream_error_t *error)
 	link->state = LINK_IDLE;
 	link->log.handler = NULL;
 	stat_add(&link_ends, 1);
-	watch_close(&link->watch);
+	wire_close(link->wire);
+	intake_free(link->intake);
+	link->intake = NULL;
 	event_del(link->tick_event);
 	spare_take(&link->spare);
 	buf_clear(&link->out);
@@ -274,6 +236,7 @@ link_set_up(struct link *link)
 {
 	link->state = LINK_UP;
 	link->end = LINK_END_NONE;
+	intake_begin(link->intake);
 	/* From here on it would format every byte that passes. */
 	link->log.handler = NULL;
 	link_set_tick(link, LINK_TICK_MS);
@@ -302,40 +265,74 @@ link_conn_cb(xmpp_conn_t *conn, xmpp_conn_event_t event, int error UNUSED,
 /* ---- in -------------------------------------------------------------- */
 
 static void
-link_read_stanza(struct link *link, const char *text, size_t len)
-{
-	struct xml_error error;
-	struct xml *stanza;
-
-	if (xml_parse(link->reader, text, len, false, &stanza, &error) !=
-	    ERR_OK) {
-		stat_add(&link_unreadable, 1);
-		log_warn("link.stanza", "domain=%s err=%s why=\"%s\"",
-		    LOGQ(link->conf->domain), err_name(error.err), error.why);
-		return;
-	}
-	stat_add(&link_received, 1);
-	link->ops->stanza(link->arg, stanza);
-	xml_free(stanza);
-}
-
-static int
-link_stanza_cb(xmpp_conn_t *conn UNUSED, xmpp_stanza_t *stanza, void *arg)
+link_stanza_cb(void *arg, const struct xml *stanza)
 {
 	struct link *link = arg;
-	const char *name = xmpp_stanza_get_name(stanza);
-	char *text;
-	size_t len;
 
-	if (link->state != LINK_UP || name == NULL ||
-	    (strcmp(name, "message") != 0 && strcmp(name, "presence") != 0 &&
-	        strcmp(name, "iq") != 0))
-		return 1;
-	if (xmpp_stanza_to_text(stanza, &text, &len) != XMPP_EOK)
-		return 1;
-	link_read_stanza(link, text, len);
-	xmpp_free(link->ctx, text);
-	return 1;
+	if (link->state == LINK_UP)
+		link->ops->stanza(link->arg, stanza);
+}
+
+static void
+link_over_cb(void *arg, const struct xml *stanza)
+{
+	struct link *link = arg;
+
+	if (link->state == LINK_UP)
+		link->ops->over(link->arg, stanza);
+}
+
+static void
+link_stream_cb(void *arg, const char *text, size_t len)
+{
+	struct link *link = arg;
+
+	buf_add(&link->tell, text, len);
+}
+
+static bool
+link_feed(struct link *link, const char *data, size_t len)
+{
+	if (intake_feed(link->intake, data, len) == ERR_OK)
+		return true;
+	link_cut(link, LINK_END_LOST);
+	return false;
+}
+
+/* Until the handshake is over the library gets all of it, tag by tag, so that
+ * what follows is not its any more. */
+static void
+link_data_cb(void *arg, const char *data, size_t len)
+{
+	struct link *link = arg;
+	const char *end;
+	size_t n;
+
+	if (link->cut != LINK_END_NONE)
+		return;
+	for (; link->state == LINK_CONNECTING && len > 0; data += n, len -= n) {
+		end = memchr(data, '>', len);
+		n = end == NULL ? len : (size_t)(end - data) + 1;
+		if (!link_feed(link, data, n))
+			return;
+		wire_tell(link->wire, data, n);
+		link_run(link);
+	}
+	if (len == 0 || link->intake == NULL || !link_feed(link, data, len) ||
+	    link->tell.len == 0)
+		return;
+	wire_tell(link->wire, link->tell.data, link->tell.len);
+	buf_reset(&link->tell);
+	link_run(link);
+}
+
+static const struct intake_ops link_intake = { link_stanza_cb, link_over_cb,
+	link_stream_cb };
+
+static void
+link_ended_cb(void *arg)
+{
+	link_run(arg);
 }
 
 /* ---- out ------------------------------------------------------------- */
@@ -343,16 +340,9 @@ link_stanza_cb(xmpp_conn_t *conn UNUSED, xmpp_stanza_t *stanza, void *arg)
 static void
 link_push(struct link *link)
 {
-	size_t at, len;
-
-	for (at = 0; at < link->out.len; at += len) {
-		len = link->out.len - at;
-		if (len > LINK_PIECE)
-			len = LINK_PIECE;
-		xmpp_send_raw(link->conn, link->out.data + at, len);
-	}
+	wire_write(link->wire, link->out.data, link->out.len);
 	stat_add(&link_sent_bytes, (int64_t)link->out.len);
-	if (link->out.size > LINK_PIECE)
+	if (link->out.size > LINK_KEEP)
 		buf_clear(&link->out);
 	else
 		buf_reset(&link->out);
@@ -363,22 +353,14 @@ link_flush_cb(void *arg)
 {
 	struct link *link = arg;
 
-	if (link->state != LINK_UP || link->out.len == 0 || link_is_held(link))
-		return;
-	link_push(link);
-	xmpp_run_once(link->ctx, 0);
-	watch_want_write(&link->watch);
+	if (link->state == LINK_UP && link->out.len > 0)
+		link_push(link);
 }
 
 void
 link_allow(struct link *link, int64_t until_ms)
 {
-	link->until_ms = until_ms;
-	if (!link->held)
-		return;
-	link->held = false;
-	watch_go_on(&link->watch);
-	link_flush(link);
+	wire_allow(link->wire, until_ms);
 }
 
 void
@@ -420,7 +402,7 @@ link_retry_cb(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	struct link *link = arg;
 	struct timeval soon = { LINK_TICK_MS / 1000, 0 };
 
-	if (link_is_held(link))
+	if (wire_is_held(link->wire))
 		event_add(link->retry_event, &soon);
 	else
 		link_start(link);
@@ -430,8 +412,7 @@ struct link *
 link_create(struct loop *loop, const struct conf_component *conf,
     const char *ip, const struct link_ops *ops, void *arg)
 {
-	static const struct xml_limits limits = { LINK_STANZA_MAX,
-		LINK_STANZA_DEPTH, LINK_STANZA_ATTRS, LINK_STANZA_ELEMENTS };
+	static const struct wire_ops wire = { link_data_cb, link_ended_cb };
 	struct link *link = xcalloc(1, sizeof(*link));
 
 	xmpp_initialize();
@@ -442,9 +423,8 @@ link_create(struct loop *loop, const struct conf_component *conf,
 	link->arg = arg;
 	link->log.userdata = link;
 	link->ctx = xmpp_ctx_new(NULL, &link->log);
-	link->reader = xml_reader_create(&limits);
-	watch_init(&link->watch);
-	link->spare = -1;
+	link->wire = wire_create(loop, &wire, link);
+	link->fd = link->spare = -1;
 	link->tick_event =
 	    event_new(loop_base(loop), -1, EV_PERSIST, link_tick_cb, link);
 	link->retry_event = evtimer_new(loop_base(loop), link_retry_cb, link);
@@ -452,6 +432,7 @@ link_create(struct loop *loop, const struct conf_component *conf,
 	    link->retry_event == NULL)
 		fatal(EX_OSERR, "link.create", "");
 	buf_init(&link->out, 0);
+	buf_init(&link->tell, 0);
 	loop_defer_init(&link->flush, LOOP_FLUSH, link_flush_cb, link);
 	spare_take(&link->spare);
 	return link;
@@ -469,12 +450,13 @@ link_free(struct link *link)
 	if (link->conn != NULL)
 		xmpp_conn_release(link->conn);
 	xmpp_ctx_free(link->ctx);
-	watch_close(&link->watch);
+	wire_free(link->wire);
+	intake_free(link->intake);
 	event_free(link->tick_event);
 	event_free(link->retry_event);
 	spare_give(&link->spare);
-	xml_reader_free(link->reader);
 	buf_clear(&link->out);
+	buf_clear(&link->tell);
 	free(link->ip);
 	free(link);
 }
@@ -520,7 +502,6 @@ link_make_conn(struct link *link)
 	xmpp_conn_set_jid(conn, link->conf->domain);
 	xmpp_conn_set_pass(conn, link->conf->secret);
 	xmpp_conn_set_sockopt_callback(conn, link_socket_cb);
-	xmpp_handler_add(conn, link_stanza_cb, NULL, NULL, NULL, link);
 	return conn;
 }
 
@@ -542,10 +523,14 @@ link_start(struct link *link)
 	rc = xmpp_connect_component(link->conn, link->ip,
 	    (unsigned short)link->conf->port, link_conn_cb, link);
 	link_attempt = NULL;
-	if (rc != XMPP_EOK)
+	if (rc != XMPP_EOK || !wire_open(link->wire, link->fd)) {
 		link_set_down(link, NULL);
-	else
-		link_set_tick(link, LINK_TALK_TICK_MS);
+		return;
+	}
+	buf_reset(&link->tell);
+	link->intake = intake_create(link->conf->domain, &link_intake, link);
+	link_set_tick(link, LINK_TALK_TICK_MS);
+	link_run(link);
 }
 
 bool
@@ -554,7 +539,7 @@ link_close(struct link *link)
 	event_del(link->retry_event);
 	if (link->state != LINK_UP) {
 		event_del(link->tick_event);
-		watch_close(&link->watch);
+		wire_close(link->wire);
 		link->state = LINK_IDLE;
 		return false;
 	}
@@ -571,10 +556,10 @@ link_close(struct link *link)
 void
 link_cut(struct link *link, enum link_end end)
 {
-	if (!watch_is_open(&link->watch))
+	if (!wire_is_open(link->wire))
 		return;
 	link->cut = end;
-	watch_cut(&link->watch);
+	wire_cut(link->wire);
 }
 
 bool

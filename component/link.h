@@ -32,6 +32,9 @@ struct link_ops {
 	void (*down)(void *arg, enum link_end end);
 	/* A message, presence or iq in jabber:component:accept; borrowed. */
 	void (*stanza)(void *arg, const struct xml *stanza);
+	/* One that is past the limits of what we read: an empty one with its
+	 * name, type, id and addresses. */
+	void (*over)(void *arg, const struct xml *stanza);
 };
 
 /* Conf is borrowed; ip is the literal of its server. */

@@ -11,6 +11,7 @@
 #include "common/base/crypto.h"
 #include "common/base/mem.h"
 #include "common/base/xml_arena.h"
+#include "common/base/xml_salt.h"
 
 /* Between namespace, name and prefix; no XML text can hold it, not even by a
  * character reference (XML 1.0 §2.2). */
@@ -56,12 +57,18 @@ xml_salt_draw(void)
 	xml_salt |= 1; /* 0 would mean: draw one for each parser */
 }
 
+unsigned long
+xml_salt_get(void)
+{
+	pthread_once(&xml_salt_once, xml_salt_draw);
+	return xml_salt;
+}
+
 struct xml_reader *
 xml_reader_create(const struct xml_limits *limits)
 {
 	struct xml_reader *r = xcalloc(1, sizeof *r);
 
-	pthread_once(&xml_salt_once, xml_salt_draw);
 	r->limits = *limits;
 	r->open = xcalloc(limits->depth > 0 ? (size_t)limits->depth : 1,
 	    sizeof *r->open);
@@ -297,7 +304,7 @@ xml_reader_reset(struct xml_reader *r)
 		return false;
 	if (r->parser == NULL)
 		return false;
-	XML_SetHashSalt(r->parser, xml_salt);
+	XML_SetHashSalt(r->parser, xml_salt_get());
 	XML_SetReturnNSTriplet(r->parser, 1);
 	XML_SetUserData(r->parser, r);
 	XML_SetElementHandler(r->parser, xml_start_cb, xml_end_cb);
