@@ -245,11 +245,10 @@ xml_stream_feed(struct xml_stream *stream, const char *data, size_t len,
 		stream->why = XML_ErrorString(XML_GetErrorCode(stream->parser));
 	if (stream->why == NULL && stream->quiet > stream->limits.size)
 		stream->why = "a tag is too large";
-	if (stream->why == NULL) {
-		if (stream->depth >= 2 && stream->raw.len > stream->limits.size)
-			stream->over = true;
+	if (stream->why == NULL)
 		xml_stream_forget(stream);
-	}
+	if (stream->depth >= 2 && stream->raw.len > stream->limits.size)
+		stream->over = true;
 	*why = stream->why;
 	return stream->why == NULL ? ERR_OK : ERR_BAD;
 }
