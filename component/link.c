@@ -35,9 +35,6 @@ static struct stat_metric link_connects =
         "Times the link to the XMPP server was authenticated", NULL);
 static struct stat_metric link_ends = STAT_COUNTER("waft_link_ends_total",
     "Times the link or an attempt at it ended", NULL);
-static struct stat_metric link_sent_bytes =
-    STAT_COUNTER("waft_link_sent_bytes_total",
-        "Bytes written to the XMPP server", NULL);
 static struct stat_metric link_gauge =
     STAT_GAUGE("waft_link_up", "Links that are up now", NULL);
 
@@ -341,7 +338,6 @@ static void
 link_push(struct link *link)
 {
 	wire_write(link->wire, link->out.data, link->out.len);
-	stat_add(&link_sent_bytes, (int64_t)link->out.len);
 	if (link->out.size > LINK_KEEP)
 		buf_clear(&link->out);
 	else

@@ -12,12 +12,16 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/stat.h"
 
 /* One read of ours, and how many before the others get their turn. */
 #define WIRE_READ  (16 * 1024)
 #define WIRE_READS 4
 /* Memory that is kept for the next bytes that wait. */
 #define WIRE_KEEP (64 * 1024)
+
+static struct stat_metric wire_sent = STAT_COUNTER("waft_link_sent_bytes_total",
+    "Bytes written to the XMPP server", NULL);
 
 struct wire {
 	struct loop *loop;
@@ -109,6 +113,7 @@ wire_send(struct wire *wire, const char *data, size_t len)
 		else if (n < 0 && errno != EINTR)
 			break;
 	}
+	stat_add(&wire_sent, (int64_t)at);
 	return at;
 }
 
