@@ -89,6 +89,7 @@ domain_save(struct domain *domain)
 	else if (oldest == 0)
 		oldest = 1;
 	store_pin(domain->store, domain->conf->domain, oldest);
+	notify_forget(domain->notify, position_oldest(&domain->position)->seq);
 }
 
 static void

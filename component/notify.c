@@ -5,6 +5,7 @@
 
 #include "common/base/log.h"
 #include "common/base/stat.h"
+#include "component/comeback.h"
 #include "component/target.h"
 
 static struct stat_metric notify_full =
@@ -37,6 +38,10 @@ notify_add(struct notify *notify, const struct subscription *sub)
 		notify_remove(notify, sub);
 		return;
 	}
+	if (sub->position != 0 && comeback_add(notify, sub))
+		return;
+	if (comeback_is_running(notify, sub->n))
+		return;
 	/* The first of a channel gets what it has missed. */
 	behind = notify->begun && sub->since < notify->seen &&
 	    roll_find(&notify->roll, sub->channel, len) == NULL;
@@ -55,17 +60,23 @@ notify_add(struct notify *notify, const struct subscription *sub)
 }
 
 void
-notify_remove(struct notify *notify, const struct subscription *sub)
+notify_drop_member(struct notify *notify, const char *name, uint64_t n)
 {
-	size_t len = strlen(sub->channel);
-	struct roll_channel *channel =
-	    roll_find(&notify->roll, sub->channel, len);
-	struct target *target = notify_find(notify, sub->channel, len);
+	size_t len = strlen(name);
+	struct roll_channel *channel = roll_find(&notify->roll, name, len);
+	struct target *target = notify_find(notify, name, len);
 
-	if (channel == NULL || !roll_del(&notify->roll, channel, sub->n))
+	if (channel == NULL || !roll_del(&notify->roll, channel, n))
 		return;
 	if (target != NULL && target->members->count == 0)
 		target_free(target);
+}
+
+void
+notify_remove(struct notify *notify, const struct subscription *sub)
+{
+	comeback_del(notify, sub->n);
+	notify_drop_member(notify, sub->channel, sub->n);
 }
 
 static void
@@ -75,6 +86,7 @@ notify_delete_channel(struct notify *notify, const struct entry *entry)
 	    roll_find(&notify->roll, entry->channel, entry->channel_len);
 	struct target *target;
 
+	comeback_see_delete(notify, entry);
 	if (channel == NULL)
 		return;
 	target = notify_find(notify, entry->channel, entry->channel_len);
@@ -144,6 +156,7 @@ notify_see_item(struct notify *notify, const struct entry *entry)
 	    notify_find(notify, entry->channel, entry->channel_len);
 	struct roll_channel *channel;
 
+	comeback_see_item(notify, entry);
 	if (target == NULL) {
 		channel = roll_find(&notify->roll, entry->channel,
 		    entry->channel_len);
@@ -204,6 +217,8 @@ notify_revive(struct notify *notify, const struct position_note *note)
 	size_t at = 0;
 
 	while (position_note_next(note, &at, &behind)) {
+		if (position_is_one(&behind))
+			continue;
 		channel = roll_find(&notify->roll, behind.channel,
 		    behind.channel_len);
 		if (channel == NULL)
@@ -234,7 +249,7 @@ notify_want(struct notify *notify, const struct position_note *note)
 	while (position_note_next(note, &at, &behind)) {
 		target =
 		    notify_find(notify, behind.channel, behind.channel_len);
-		if (target == NULL)
+		if (target == NULL || position_is_one(&behind))
 			continue;
 		target->want = behind.seq;
 		target->part_seq = behind.part_seq;
@@ -270,6 +285,7 @@ notify_go_to(struct notify *notify, const struct position_note *note)
 	notify_want(notify, note);
 	MAP_FOREACH(target, next, notify->targets)
 		notify_go(target);
+	comeback_go_to(notify, note);
 }
 
 void
@@ -301,7 +317,12 @@ notify_note(const struct notify *notify)
 	TAILQ_FOREACH(target, &notify->late, late_entry) {
 		struct position_behind behind = { target->sub.cursor,
 			target->part_seq, target->part_n, target->name,
-			target->hh.keylen };
+			strlen(target->name) };
+
+		if (target->back != NULL) {
+			behind.part_seq = 0;
+			behind.part_n = target->members->list[0].n;
+		}
 
 		if (target->sub.cursor >= target->last)
 			target_took(target);
@@ -311,6 +332,12 @@ notify_note(const struct notify *notify)
 	note = position_note_read(text.data, text.len, notify->epoch);
 	buf_clear(&text);
 	return note;
+}
+
+void
+notify_forget(struct notify *notify, uint64_t seq)
+{
+	comeback_forget(notify, seq);
 }
 
 /* ---- life ------------------------------------------------------------ */
@@ -334,6 +361,7 @@ notify_create(const struct notify_opts *opts)
 	TAILQ_INIT(&notify->late);
 	TAILQ_INIT(&notify->quiet);
 	TAILQ_INIT(&notify->took);
+	TAILQ_INIT(&notify->returned);
 	roll_init(&notify->roll);
 	buf_init(&notify->id, 0);
 	buf_init(&notify->inner, 0);
@@ -351,6 +379,7 @@ notify_free(struct notify *notify)
 		return;
 	MAP_FOREACH(target, next, notify->targets)
 		target_free(target);
+	comeback_clear(notify);
 	replay_stop(notify);
 	roll_clear(&notify->roll);
 	loop_defer_cancel(worker_loop(notify->worker), &notify->again);
@@ -366,6 +395,8 @@ notify_reload(struct notify *notify, const struct conf *conf)
 	struct target *target, *next;
 
 	MAP_FOREACH(target, next, notify->targets)
+		target->class = conf_class(conf, target->name);
+	MAP_FOREACH(target, next, notify->backs)
 		target->class = conf_class(conf, target->name);
 }
 
@@ -384,5 +415,5 @@ notify_channels(const struct notify *notify)
 size_t
 notify_members(const struct notify *notify)
 {
-	return notify->roll.n_members;
+	return notify->roll.n_members + notify->n_running;
 }

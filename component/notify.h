@@ -76,6 +76,8 @@ void notify_go_to(struct notify *notify, const struct position_note *note);
 void notify_open(struct notify *notify, bool open);
 /* A barrier was confirmed: those who wait may go on. */
 void notify_resume(struct notify *notify);
+/* Nothing will go back to before seq: notify_go_to(). */
+void notify_forget(struct notify *notify, uint64_t seq);
 /* What has been written so far; the caller frees it. */
 struct position_note *notify_note(const struct notify *notify);
 

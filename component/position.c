@@ -32,6 +32,12 @@ position_note_add(struct buf *text, const struct position_behind *behind)
 	buf_addc(text, '\n');
 }
 
+bool
+position_is_one(const struct position_behind *behind)
+{
+	return behind->part_seq == 0 && behind->part_n != 0;
+}
+
 /* The number up to the character `end`, moving *p behind that. */
 static bool
 position_number(const char **p, const char *limit, char end, uint64_t *number)

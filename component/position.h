@@ -12,6 +12,9 @@
  *	1 EPOCH SEQ
  *	SEQ PART_SEQ PART_N CHANNEL
  *
+ * PART_N without PART_SEQ: the line is not of the channel, but of the one
+ * subscription of that number, which is catching up with it (comeback.h).
+ *
  * Pure; time is a parameter.
  */
 #ifndef WAFT_COMPONENT_POSITION_H
@@ -53,6 +56,8 @@ struct position_note *position_note_read(const char *text, size_t len,
 /* Walks its channels: *at starts at 0; false at the end. */
 bool position_note_next(const struct position_note *note, size_t *at,
     struct position_behind *behind);
+
+bool position_is_one(const struct position_behind *behind);
 
 /* The notes kept.  Fields are private to position.c. */
 struct position {

@@ -285,6 +285,17 @@ roll_put(struct roll *roll, const struct subscription *sub)
 }
 
 bool
+roll_has(const struct roll_channel *channel, uint64_t n)
+{
+	size_t i;
+
+	if (!channel->is_many)
+		return channel->of.one.n == n;
+	i = members_after(channel->of.many, n);
+	return i > 0 && channel->of.many->list[i - 1].n == n;
+}
+
+bool
 roll_del(struct roll *roll, struct roll_channel *channel, uint64_t n)
 {
 	if (channel->is_many) {

@@ -58,6 +58,7 @@ const char *roll_name(const struct roll_channel *channel, size_t *len);
 /* ERR_CONFLICT: its n is there already; ERR_LARGE: the channel takes no more.
  */
 enum err roll_put(struct roll *roll, const struct subscription *sub);
+bool roll_has(const struct roll_channel *channel, uint64_t n);
 /* False: was not there.  The last one takes the channel along, unless that is
  * open. */
 bool roll_del(struct roll *roll, struct roll_channel *channel, uint64_t n);

@@ -7,6 +7,7 @@
 #include "common/base/stat.h"
 #include "common/xmpp/change.h"
 #include "common/xmpp/jid.h"
+#include "component/comeback.h"
 #include "component/roster.h"
 
 static struct stat_metric target_sent =
@@ -125,7 +126,11 @@ target_settle(void *arg)
 	while ((target = TAILQ_FIRST(&notify->took)) != NULL) {
 		TAILQ_REMOVE(&notify->took, target, took_entry);
 		target->took = false;
-		if (target->sub.cursor >= target->last)
+		if (target->sub.cursor < target->last)
+			continue;
+		if (target->back != NULL)
+			comeback_arrive(target);
+		else
 			target_set_late(target, false);
 	}
 	while (notify->n_quiet > NOTIFY_QUIET_MAX)
@@ -136,26 +141,34 @@ target_settle(void *arg)
 /* ---- life ------------------------------------------------------------ */
 
 struct target *
-target_create(struct notify *notify, struct roll_channel *channel)
+target_make(struct notify *notify, const char *name, size_t len)
 {
-	struct target *target;
+	struct target *target = xcalloc(1, sizeof(*target) + len + 1);
 	struct buf address;
-	const char *name;
-	size_t len;
 
-	name = roll_name(channel, &len);
-	target = xcalloc(1, sizeof(*target) + len + 1);
 	memcpy(target->name, name, len);
 	target->notify = notify;
 	target->class = conf_class(worker_conf(notify->worker), target->name);
-	target->channel = channel;
-	channel->round = notify->replay.round;
-	target->members = roll_open(channel);
 	buf_init(&target->from, 0);
 	buf_init(&address, 0);
 	jid_of_channel(target->name, notify->domain, &address);
 	buf_adds_xml(&target->from, address.data);
 	buf_clear(&address);
+	return target;
+}
+
+struct target *
+target_create(struct notify *notify, struct roll_channel *channel)
+{
+	struct target *target;
+	const char *name;
+	size_t len;
+
+	name = roll_name(channel, &len);
+	target = target_make(notify, name, len);
+	target->channel = channel;
+	channel->round = notify->replay.round;
+	target->members = roll_open(channel);
 	TAILQ_INSERT_TAIL(&notify->quiet, target, late_entry);
 	notify->n_quiet++;
 	HASH_ADD_KEYPTR(hh, notify->targets, target->name, len, target);

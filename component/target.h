@@ -2,7 +2,8 @@
  * A channel of the roll with an item under way: its cursor, its members, and
  * what of the item after the cursor they have got.  Once all have everything it
  * is quiet, and kept for the next item while no more than NOTIFY_QUIET_MAX are.
- * Private to notify.c and target.c.
+ * Or a single member who catches up with it (comeback.h).  Private to notify.c,
+ * target.c and comeback.c.
  */
 #ifndef WAFT_COMPONENT_TARGET_H
 #define WAFT_COMPONENT_TARGET_H
@@ -18,15 +19,18 @@ TAILQ_HEAD(targets, target);
 
 #define TARGET_TOLD_MAX 1000
 
+struct comeback;
+
 struct target {
 	UT_hash_handle hh;
 	TAILQ_ENTRY(target) wait_entry;
-	TAILQ_ENTRY(target) late_entry; /* of late or quiet */
+	TAILQ_ENTRY(target) late_entry; /* of late, quiet or returned */
 	TAILQ_ENTRY(target) took_entry;
 	struct notify *notify;
 	const struct conf_class *class;
 	struct sub sub;
-	struct roll_channel *channel; /* open */
+	struct roll_channel *channel; /* open; NULL: of one who comes back */
+	struct comeback *back;        /* then */
 	struct members *members;
 	struct buf from; /* the channel's address, escaped */
 	uint64_t last;   /* it has all once its cursor is there */
@@ -74,6 +78,9 @@ struct notify {
 	void *arg;
 	struct roll roll;
 	struct target *targets;
+	struct target *backs; /* comeback.h, by n */
+	struct targets returned;
+	size_t n_running; /* of backs */
 	struct targets waiting;
 	/* A superset of those whose cursor is before their last item. */
 	struct targets late;
@@ -99,6 +106,8 @@ struct notify {
 /* Its place in the queue for the window, and out of it. */
 void target_wait(struct target *target);
 void target_stop_waiting(struct target *target);
+/* Zeroed but for the channel's name, address and class. */
+struct target *target_make(struct notify *notify, const char *name, size_t len);
 /* Of a channel that has none; its sub is not set, and it is quiet. */
 struct target *target_create(struct notify *notify,
     struct roll_channel *channel);
@@ -118,6 +127,9 @@ void target_begin(struct target *target, uint64_t after);
 void target_tell_deleted(struct target *target, const struct entry *entry);
 /* Lets those who wait go on; arg is the notify. */
 void target_grant(void *arg);
+
+/* Takes the member out, and the target of a channel that has no other. */
+void notify_drop_member(struct notify *notify, const char *channel, uint64_t n);
 
 /* From `after` on, as far as there is anything. */
 void replay_begin(struct notify *notify, uint64_t after);
