@@ -410,6 +410,7 @@ domain_load_sub(void *arg, const struct subscription *sub)
 	struct domain *domain = arg;
 
 	notify_add(domain->notify, sub);
+	inbound_load(domain->inbound, sub);
 }
 
 static void
@@ -443,6 +444,12 @@ uint64_t
 domain_seq(const struct domain *domain)
 {
 	return position_newest(&domain->position)->seq;
+}
+
+uint64_t
+domain_oldest(const struct domain *domain)
+{
+	return position_newest(&domain->position)->oldest;
 }
 
 void

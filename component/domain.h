@@ -59,6 +59,8 @@ void domain_allow(struct domain *domain, int64_t until_ms);
 void domain_load(struct domain *domain);
 /* Where delivery goes on. */
 uint64_t domain_seq(const struct domain *domain);
+/* Everything up to it is confirmed, on every channel. */
+uint64_t domain_oldest(const struct domain *domain);
 void domain_begin(struct domain *domain);
 void domain_entry(struct domain *domain, const struct entry *entry);
 void domain_drain(struct domain *domain);

@@ -8,6 +8,7 @@
 #include "common/channel/item.h"
 #include "common/xmpp/jid.h"
 #include "common/xmpp/service.h"
+#include "component/bouncer.h"
 #include "component/flood.h"
 #include "component/notify.h"
 #include "component/operator.h"
@@ -29,25 +30,12 @@ static struct stat_metric inbound_iq_errors =
     STAT_COUNTER("waft_component_iq_replies_total",
         "Answers to published iqs, by what they are", "type=\"error\"");
 static struct stat_metric inbound_messages = INBOUND_IGNORED("message");
-static struct stat_metric inbound_gone =
-    STAT_COUNTER("waft_component_bounces_total",
-        "Deliveries that came back, by what they mean", "kind=\"gone\"");
-static struct stat_metric inbound_other =
-    STAT_COUNTER("waft_component_bounces_total",
-        "Deliveries that came back, by what they mean", "kind=\"other\"");
-static struct stat_metric inbound_busy =
-    STAT_COUNTER("waft_component_bounces_total",
-        "Deliveries that came back, by what they mean",
-        "kind=\"not-looked-up\"");
-static struct stat_metric inbound_ended =
-    STAT_COUNTER("waft_component_bounced_subscriptions_total",
-        "Subscriptions suspended or removed because the user is gone", NULL);
-
 static void
 inbound_free(void *arg)
 {
 	struct inbound *inbound = arg;
 
+	bouncer_free(inbound->bouncer);
 	roster_free(inbound->roster);
 	service_free(inbound->service);
 	flood_free(inbound->flood);
@@ -79,120 +67,6 @@ inbound_send(void *peer, const char *text, size_t len)
 
 	if (inbound->arg != NULL)
 		inbound->send(inbound->arg, text, len);
-}
-
-/* ---- bounces --------------------------------------------------------- */
-
-struct bounce {
-	struct inbound *inbound;
-	const char *condition; /* static */
-	struct jid address;
-};
-
-static void
-bounce_end(struct bounce *bounce)
-{
-	bounce->inbound->bounces--;
-	inbound_unref(bounce->inbound);
-	free(bounce);
-}
-
-static void
-bounce_changed(enum err err, const struct subscription *sub,
-    bool existed UNUSED, void *arg)
-{
-	struct bounce *bounce = arg;
-
-	if (err == ERR_OK) {
-		stat_add(&inbound_ended, 1);
-		log_info("component.bounced", "channel=%s jid=%s condition=%s",
-		    LOGQ(sub->channel), LOGQ(bounce->address.full),
-		    bounce->condition);
-	} else if (err != ERR_NOTFOUND)
-		log_warn("component.bounced", "jid=%s err=%s",
-		    LOGQ(bounce->address.full), err_name(err));
-	bounce_end(bounce);
-}
-
-/* A put would make a subscription for whoever sends us an error, so it has to
- * be there already. */
-static void
-bounce_found(enum err err UNUSED, const struct subscription *subs, size_t count,
-    uint64_t as_of UNUSED, void *arg)
-{
-	struct bounce *bounce = arg;
-	struct inbound *inbound = bounce->inbound;
-	struct subscription sub;
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		if (strcmp(subs[i].address, bounce->address.full) == 0)
-			break;
-	if (i == count || subs[i].state != SUB_ACTIVE) {
-		bounce_end(bounce);
-		return;
-	}
-	if (inbound->component->bounce == BOUNCE_REMOVE) {
-		store_sub_del(inbound->store, inbound->loop, subs[i].owner,
-		    subs[i].channel, subs[i].address, bounce_changed, bounce);
-		return;
-	}
-	sub = subs[i];
-	sub.state = SUB_SUSPENDED;
-	sub.reason = bounce->condition;
-	store_sub_put(inbound->store, inbound->loop, &sub, bounce_changed,
-	    bounce);
-}
-
-/* The condition when it says that the user is gone for good (XEP-0060 §12.4,
- * component-checklist 8), else NULL. */
-static const char *
-bounce_condition(const struct xml *stanza)
-{
-	static const char *const gone[] = { "gone", "item-not-found",
-		"jid-malformed" };
-	const struct xml *error = xml_child(stanza, NULL, "error");
-	size_t i;
-
-	for (i = 0; error != NULL && i < ARRAY_LEN(gone); i++)
-		if (xml_child(error, "urn:ietf:params:xml:ns:xmpp-stanzas",
-		        gone[i]) != NULL)
-			return gone[i];
-	return NULL;
-}
-
-static void
-inbound_bounce(struct inbound *inbound, const struct jid *from,
-    const struct jid *to, const struct xml *stanza)
-{
-	const char *condition = bounce_condition(stanza);
-	struct sub_filter filter = { inbound->component->domain, NULL, NULL };
-	struct bounce *bounce;
-	struct buf channel;
-
-	stat_add(condition != NULL ? &inbound_gone : &inbound_other, 1);
-	if (condition == NULL || inbound->component->bounce == BOUNCE_IGNORE)
-		return;
-	if (inbound->bounces >= INBOUND_BOUNCES_MAX) {
-		stat_add(&inbound_busy, 1);
-		return;
-	}
-	buf_init(&channel, 0);
-	if (jid_channel(to, &channel)) {
-		bounce = xmalloc(sizeof(*bounce));
-		bounce->inbound = inbound;
-		bounce->condition = condition;
-		bounce->address = *from;
-		inbound->bounces++;
-		inbound_ref(inbound);
-		filter.channel = channel.data;
-		filter.address = bounce->address.full;
-		store_sub_list(inbound->store, inbound->loop, &filter, 0,
-		    (size_t)worker_conf(inbound->worker)
-		        ->control.subscriptions_per_jid,
-		    bounce_found, bounce);
-	}
-	buf_clear(&channel);
 }
 
 /* ---- dispatch -------------------------------------------------------- */
@@ -231,6 +105,16 @@ inbound_is_leaving(const struct xml *stanza, const char *type)
 {
 	return strcmp(stanza->name, "presence") == 0 && type != NULL &&
 	    strcmp(type, "unavailable") == 0;
+}
+
+/* His server asks for us when he logs in, if we are in his roster. */
+static bool
+inbound_is_alive(const struct xml *stanza)
+{
+	const char *type = xml_attr(stanza, "type");
+
+	return strcmp(stanza->name, "presence") == 0 &&
+	    (type == NULL || strcmp(type, "probe") == 0);
 }
 
 static enum flood_verdict
@@ -321,6 +205,8 @@ inbound_request(struct inbound *inbound, const struct jid *from,
 	case FLOOD_DROP:
 		return;
 	}
+	if (inbound_is_alive(stanza))
+		bouncer_see_alive(inbound->bouncer, from);
 	relay = relay_takes(inbound->relay, from, to);
 	if (relay == RELAY_ALL)
 		relay_stanza(inbound->relay, from, to, stanza);
@@ -356,7 +242,7 @@ inbound_stanza(struct inbound *inbound, const struct xml *stanza)
 	    strcmp(stanza->name, "presence") == 0)
 		inbound_presence_error(inbound, &from, &to);
 	if (type != NULL && strcmp(type, "error") == 0)
-		inbound_bounce(inbound, &from, &to, stanza);
+		bouncer_take(inbound->bouncer, &from, &to, stanza);
 	else
 		inbound_request(inbound, &from, &to, stanza);
 }
@@ -441,6 +327,7 @@ inbound_create(const struct inbound_opts *opts)
 	inbound->refs = 1;
 	inbound_make_relay(inbound);
 	inbound_make_roster(inbound, opts);
+	inbound->bouncer = bouncer_create(inbound);
 	return inbound;
 }
 
@@ -451,6 +338,7 @@ inbound_close(struct inbound *inbound)
 		return;
 	inbound->arg = NULL;
 	roster_stop(inbound->roster);
+	bouncer_stop(inbound->bouncer);
 	relay_free(inbound->relay);
 	inbound->relay = NULL;
 	inbound_unref(inbound);
@@ -463,9 +351,20 @@ inbound_reload(struct inbound *inbound, const struct conf *conf)
 }
 
 void
+inbound_load(struct inbound *inbound, const struct subscription *sub)
+{
+	bouncer_see_sub(inbound->bouncer, sub);
+}
+
+void
 inbound_entry(struct inbound *inbound, const struct entry *entry)
 {
+	struct subscription sub;
+
 	roster_entry(inbound->roster, entry);
+	if (entry->kind == ENTRY_SUB && subscription_unpack(entry, &sub) &&
+	    strcmp(sub.owner, inbound->component->domain) == 0)
+		bouncer_see_sub(inbound->bouncer, &sub);
 }
 
 struct roster *

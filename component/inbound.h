@@ -1,7 +1,7 @@
 /*
  * What users send to the component: a stanza in, at most one answer out.
  * Requests and presence go to the channels' service (common/xmpp/service.h),
- * with subscriptions that are durable; errors are bounces and may end one;
+ * with subscriptions that are durable; errors are bounces (bouncer.h);
  * messages to a channel are not taken.  Whose presence is known lives here, too
  * (roster.h).
  *
@@ -20,6 +20,7 @@
 #define INBOUND_BOUNCES_MAX 64
 
 struct inbound;
+struct subscription;
 struct domain;
 struct notify;
 struct roster;
@@ -42,6 +43,8 @@ void inbound_reload(struct inbound *inbound, const struct conf *conf);
 void inbound_stanza(struct inbound *inbound, const struct xml *stanza);
 /* One of which only the head was read (link.h): refused. */
 void inbound_over(struct inbound *inbound, const struct xml *stanza);
+/* A subscription of this component, before the log is followed. */
+void inbound_load(struct inbound *inbound, const struct subscription *sub);
 /* Behind notify_entry(). */
 void inbound_entry(struct inbound *inbound, const struct entry *entry);
 /* Borrowed. */

@@ -22,9 +22,9 @@ struct inbound {
 	struct service *service;
 	struct flood *flood;
 	struct roster *roster;
+	struct bouncer *bouncer;
 	struct relay *relay; /* NULL: there is no origin */
 	int refs;
-	int bounces;
 };
 
 extern const struct service_ops peer_ops;

@@ -78,6 +78,7 @@ struct conf_component {
 	char *control;
 	int64_t rewind_ms;       /* 5s */
 	int64_t reconnect_ms;    /* longest wait between attempts; 60s */
+	int64_t bounce_retry_ms; /* until one who is away is tried; 1h */
 	uint64_t window_bytes;   /* unconfirmed on the link; 1M */
 	uint64_t window_stanzas; /* unconfirmed on the link; 1024 */
 	enum conf_bounce bounce;

@@ -135,13 +135,17 @@ const struct conf_option conf_options[] = {
 	COMPONENT_ROW(window_bytes, "window-bytes", CONF_SIZE, "1M",
 	    16 * CONF_K, CONF_G, NULL,
 	    "Bytes on the link that the server has not confirmed"),
-	COMPONENT_ROW(window_stanzas, "window-stanzas", CONF_NUMBER, "1024",
+	COMPONENT_ROW(window_stanzas, "window-stanzas", CONF_NUMBER, "1000",
 	    1, 1000000, NULL,
 	    "Stanzas on the link that the server has not confirmed"),
 	COMPONENT_ROW(bounce, "bounce", CONF_CHOICE, "suspend",
 	    0, 0, conf_bounces,
 	    "What a receiver that is gone for good loses: suspend or remove "
 	    "the subscription, or ignore"),
+	COMPONENT_ROW(bounce_retry_ms, "bounce-retry", CONF_MS, "1h",
+	    CONF_SECOND, 24 * CONF_HOUR, NULL,
+	    "Who was suspended because nothing reached him is tried again "
+	    "after this, then after twice as long, up to 24 times"),
 	COMPONENT_ROW(creators, "creators", CONF_TEXTS, NULL, 0, 0, NULL,
 	    "Users of the XMPP server who may create nodes and own them: "
 	    "bare JIDs, or domains for all who are there"),

@@ -238,7 +238,7 @@ def test_a_temporary_bounce_ends_nothing(scripted, waft):
         "<message type='error' from='alice@localhost' to='news@push.localhost' id='x'>"
         "<error type='wait'><resource-constraint"
         " xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>")
-    wait_until(lambda: waft.metric('waft_component_bounces_total{kind="other"}') == 1, 20)
+    wait_until(lambda: waft.metric('waft_component_bounces_total{kind="away"}') == 1, 20)
     waft.publish("news", body("hi"))
     wait_until(lambda: scripted.count("to='alice@localhost'") == 1, 20)
 

@@ -66,7 +66,7 @@ TEST(a_component_fills_in_what_it_can)
 	assert_string_equal(c[0].ping, "example.org");
 	assert_string_equal(c[0].host, "127.0.0.1");
 	assert_int_equal(c[0].port, 5347);
-	assert_int_equal(c[0].window_stanzas, 1024);
+	assert_int_equal(c[0].window_stanzas, 1000);
 	assert_string_equal(c[0].control, "127.0.0.1:5562");
 	assert_string_equal(c[1].host, "::1");
 	assert_int_equal(c[1].port, 5348);
