@@ -163,10 +163,10 @@ static struct bounce_entry *
 bounce_make(struct bounce_table *table, const char *who, size_t len,
     uint64_t position)
 {
-	struct bounce_entry *entry;
+	struct bounce_entry *entry = TAILQ_FIRST(&table->order);
 
-	if (HASH_COUNT(table->entries) >= table->max)
-		bounce_remove(table, TAILQ_FIRST(&table->order));
+	if (entry != NULL && HASH_COUNT(table->entries) >= table->max)
+		bounce_remove(table, entry);
 	entry = xcalloc(1, sizeof(*entry));
 	crypto_siphash128(who, len, entry->key);
 	entry->position = position;
