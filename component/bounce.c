@@ -139,11 +139,11 @@ bounce_remove(struct bounce_table *table, struct bounce_entry *entry)
 void
 bounce_free(struct bounce_table *table)
 {
-	struct bounce_entry *entry;
+	struct bounce_entry *entry, *next;
 
 	if (table == NULL)
 		return;
-	while ((entry = TAILQ_FIRST(&table->order)) != NULL)
+	MAP_FOREACH(entry, next, table->entries)
 		bounce_remove(table, entry);
 	free(table);
 }
