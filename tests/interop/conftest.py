@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+from scripted import Scripted  # noqa: E402
 from servers import SERVERS  # noqa: E402
 from users import User  # noqa: E402
 from waft import Component  # noqa: E402
@@ -65,3 +66,20 @@ def component(server, request):
         if request.node.stash.get(FAILED, False):
             print(each.read_log())
         each.close()
+
+
+@pytest.fixture
+def scripted():
+    """A server for faults that no real one can be made to show."""
+    server = Scripted()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def waft(scripted):
+    """Attached to it once started."""
+    one = Component(scripted)
+    yield one
+    print(one.read_log())
+    one.close()

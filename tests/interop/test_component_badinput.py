@@ -8,27 +8,12 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from servers import wait_until
-from test_component_link import Scripted, body
+from scripted import Scripted, body
 from waft import Component
 
 STANZAS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
 PUBSUB = "http://jabber.org/protocol/pubsub"
 FORM = "<x xmlns='jabber:x:data' type='submit'>{}</x>"
-
-
-@pytest.fixture
-def scripted():
-    server = Scripted()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def waft(scripted):
-    one = Component(scripted)
-    yield one
-    print(one.read_log())
-    one.close()
 
 
 def stanzas(text):

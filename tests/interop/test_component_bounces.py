@@ -1,8 +1,8 @@
 """What comes back: who is suspended, who is not, and how he gets what he missed."""
 
 import pytest
+from scripted import body
 from servers import wait_until
-from test_component_link import Scripted, body
 from waft import Component
 
 STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
@@ -27,13 +27,6 @@ TABLE = [
     ("undefined-condition", "cancel", "item", None),
     ("internal-server-error", "wait", "trouble", None),
 ]
-
-
-@pytest.fixture
-def scripted():
-    server = Scripted()
-    yield server
-    server.close()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from servers import SERVERS, wait_until
 from slixmpp.exceptions import IqError
-from test_component_link import Scripted
+from scripted import Scripted
 from users import CLIENT, User
 from waft import Component
 

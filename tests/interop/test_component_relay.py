@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape
 import pytest
 from origin import Origin
 from servers import free_ports, wait_until
-from test_component_link import Scripted
+from scripted import Scripted
 from waft import ROOT, Component
 
 CLIENT = "{jabber:client}"

@@ -10,29 +10,13 @@ import struct
 import subprocess
 import time
 
-import pytest
+from scripted import body
 from servers import Ejabberd, Prosody, free_ports, listens, wait_until
-from test_component_link import Scripted, body
 from users import User
 from waft import ROOT, Component
 
 DISCO = "http://jabber.org/protocol/disco#info"
 SYS_PIDFD_OPEN, SYS_PIDFD_GETFD = 434, 438
-
-
-@pytest.fixture
-def scripted():
-    server = Scripted()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def waft(scripted):
-    one = Component(scripted)
-    yield one
-    print(one.read_log())
-    one.close()
 
 
 def link_descriptor(pid, port):

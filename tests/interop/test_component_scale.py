@@ -12,7 +12,7 @@ import time
 
 import pytest
 from servers import wait_until
-from test_component_link import HEADER, Scripted
+from scripted import HEADER, Scripted
 from waft import BUILD, Component
 
 MANY = 100_000

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from servers import SERVERS, wait_until
-from test_component_link import Scripted
+from scripted import Scripted
 from test_component_restart import CHANNEL, Publisher, assert_all_in_order, body
 from waft import Component
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from servers import wait_until
-from test_component_link import Scripted
+from scripted import Scripted
 from waft import Component
 
 STREAMS = "urn:ietf:params:xml:ns:xmpp-streams"
