@@ -389,7 +389,6 @@ def test_c5_19_a_servers_permissions_are_ignored(scripted, waft):
 def test_c9_1_what_real_users_send_wrong(server, user, component):
     waft = component(component="stanzas-per-jid = 20")
     eve, bob = user("eve"), user("bob")
-    bob.wait_for(bob.is_available)
     waft.subscribe("news", bob.bare)
     long = "a" * 1023
     eve.send_raw(

@@ -106,7 +106,6 @@ class Rounds:
             self.server.add_user(each.bare.split("@")[0])
             each.drop()
             each.connect()
-            each.wait_for(each.is_available, 20, "is available")
         if keep:
             self.waft.process.send_signal(signal.SIGCONT)
         wait_until(lambda: self.waft.link()["up"], 60, "the link is up")

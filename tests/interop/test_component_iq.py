@@ -64,7 +64,6 @@ def test_c5_14_c3_7_what_cannot_be_published_is_refused(server, component):
 
 def test_c5_14_presence_reaches_bare_and_full_jids(server, user, component):
     waft, alice = component(), user("alice")
-    alice.wait_for(alice.is_available, what="available")
     waft.subscribe("status", alice.bare)
 
     def shown(kind=None):

@@ -526,7 +526,6 @@ def bot():
 def test_the_examples_bot_on_a_real_server(server, user, component, bot):
     component(component=f'origin = "{bot}"\n{LOOPBACK}', conf=ALL)
     alice = user("alice")
-    alice.wait_for(alice.is_available)
     for i in range(100):
         alice.send_raw(f"<message to='bot@push.localhost' type='chat'>"
                        f"<body>{i}</body></message>")

@@ -61,6 +61,9 @@ class User:
 
     def connect(self, seconds=20):
         self.call(self._connect(), seconds)
+        # Until then ejabberd may put what arrives where it comes at the next login.
+        if self.presence:
+            self.wait_for(self.is_available, seconds, "its own presence")
         return self
 
     async def _connect(self):
