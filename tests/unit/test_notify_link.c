@@ -337,7 +337,8 @@ main(void)
 		cmocka_unit_test(the_last_member_takes_the_channel_along),
 		cmocka_unit_test(
 		    stops_inside_an_item_at_the_window_and_goes_on_there),
-		cmocka_unit_test(c9_6_a_huge_channel_does_not_hold_up_the_others),
+		cmocka_unit_test(
+		    c9_6_a_huge_channel_does_not_hold_up_the_others),
 		cmocka_unit_test(repeats_exactly_what_was_not_confirmed),
 		cmocka_unit_test(
 		    a_barrier_stands_behind_each_batch_also_inside_an_item),
