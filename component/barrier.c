@@ -30,15 +30,30 @@ barrier_clear(struct barrier *barrier)
 	barrier->open = 0;
 }
 
+static void
+barrier_begin_batch(struct barrier *barrier)
+{
+	barrier->batch_stanzas = barrier->batch_bytes = 0;
+	memset(barrier->batch_ways, 0, sizeof(barrier->batch_ways));
+}
+
 void
 barrier_reset(struct barrier *barrier, uint32_t epoch, int64_t now_ms)
 {
 	barrier_clear(barrier);
 	barrier->epoch = epoch;
+	barrier->service = NULL;
 	barrier->seq = 0;
-	barrier->batch_stanzas = barrier->batch_bytes = 0;
+	barrier->sure = barrier->batch++;
+	barrier_begin_batch(barrier);
 	barrier->stanzas = barrier->bytes = 0;
 	barrier->quiet_ms = now_ms;
+}
+
+void
+barrier_set_service(struct barrier *barrier, const char *service)
+{
+	barrier->service = service;
 }
 
 void
@@ -62,15 +77,60 @@ barrier_room(const struct barrier *barrier)
 	    barrier->window_stanzas - barrier->stanzas;
 }
 
-void
-barrier_sent(struct barrier *barrier, size_t bytes, int64_t now_ms)
+static void
+barrier_count(struct barrier *barrier, enum barrier_way way, uint64_t stanzas,
+    size_t bytes, int64_t now_ms)
 {
 	if (barrier->batch_stanzas == 0)
 		barrier->batch_ms = now_ms;
-	barrier->batch_stanzas++;
+	barrier->batch_ways[way] = true;
+	barrier->batch_stanzas += stanzas;
 	barrier->batch_bytes += bytes;
-	barrier->stanzas++;
+	barrier->stanzas += stanzas;
 	barrier->bytes += bytes;
+}
+
+void
+barrier_sent(struct barrier *barrier, size_t bytes, int64_t now_ms)
+{
+	barrier_count(barrier, BARRIER_DIRECT, 1, bytes, now_ms);
+}
+
+void
+barrier_sent_copies(struct barrier *barrier, uint64_t copies, size_t bytes,
+    int64_t now_ms)
+{
+	barrier_count(barrier, BARRIER_COPIES, copies, bytes, now_ms);
+}
+
+bool
+barrier_has_copies(const struct barrier *barrier)
+{
+	bool has = barrier->batch_ways[BARRIER_COPIES];
+	int i;
+
+	for (i = 0; i < barrier->open; i++)
+		has |= barrier->slots[i].owed[BARRIER_COPIES];
+	return has;
+}
+
+uint64_t
+barrier_mark(const struct barrier *barrier)
+{
+	return barrier->batch_stanzas > 0 ? barrier->batch : barrier->batch - 1;
+}
+
+bool
+barrier_is_unasked(const struct barrier *barrier, uint64_t mark)
+{
+	return mark == barrier->batch && barrier->batch_stanzas > 0 &&
+	    barrier_can_put(barrier);
+}
+
+bool
+barrier_is_sure(const struct barrier *barrier, uint64_t mark)
+{
+	return mark <= barrier->sure;
 }
 
 bool
@@ -100,17 +160,29 @@ barrier_is_due(const struct barrier *barrier, int64_t now_ms)
 }
 
 static void
-barrier_write(const struct barrier *barrier, uint64_t seq, struct buf *out)
+barrier_ping(const struct barrier *barrier, const char *whom, const char *id,
+    struct buf *out)
+{
+	buf_addf(out,
+	    "<iq type='get' from='%s" BARRIER_NODE "' to='%s' id='%s'>"
+	    "<ping xmlns='urn:xmpp:ping'/></iq>",
+	    barrier->domain, whom, id);
+}
+
+static void
+barrier_write(const struct barrier *barrier, const struct barrier_slot *slot,
+    uint64_t seq, struct buf *out)
 {
 	char id[BARRIER_ID_MAX];
 
 	snprintf(id, sizeof(id), "b-%08" PRIx32 "-%" PRIu64, barrier->epoch,
 	    seq);
+	if (slot->owed[BARRIER_COPIES])
+		barrier_ping(barrier, barrier->service, id, out);
+	if (!slot->owed[BARRIER_DIRECT])
+		return;
 	if (barrier->form == BARRIER_PING)
-		buf_addf(out,
-		    "<iq type='get' from='%s" BARRIER_NODE "' to='%s' id='%s'>"
-		    "<ping xmlns='urn:xmpp:ping'/></iq>",
-		    barrier->domain, barrier->server, id);
+		barrier_ping(barrier, barrier->server, id, out);
 	else
 		buf_addf(out,
 		    "<message type='headline' from='%s" BARRIER_NODE
@@ -129,9 +201,13 @@ barrier_put(struct barrier *barrier, void *snapshot, int64_t now_ms,
 	slot->bytes = barrier->batch_bytes;
 	slot->put_ms = now_ms;
 	slot->snapshot = snapshot;
-	barrier->batch_stanzas = barrier->batch_bytes = 0;
+	slot->batch = barrier->batch++;
+	memcpy(slot->owed, barrier->batch_ways, sizeof(slot->owed));
+	if (barrier->batch_stanzas == 0)
+		slot->owed[BARRIER_DIRECT] = true;
+	barrier_begin_batch(barrier);
 	barrier->quiet_ms = barrier->put_ms = now_ms;
-	barrier_write(barrier, slot->seq, out);
+	barrier_write(barrier, slot, slot->seq, out);
 }
 
 bool
@@ -149,7 +225,7 @@ barrier_again(struct barrier *barrier, int64_t now_ms, struct buf *out)
 
 	slot->again = ++barrier->seq;
 	barrier->put_ms = now_ms;
-	barrier_write(barrier, slot->again, out);
+	barrier_write(barrier, slot, slot->again, out);
 }
 
 /* "b-<epoch>-<seq>".  False when it is no id of ours. */
@@ -176,58 +252,96 @@ barrier_parse_id(const char *id, uint32_t *epoch, uint64_t *seq)
 	    text_to_u64(id + 11, strlen(id + 11), UINT64_MAX, seq);
 }
 
-/* Answers come from the server pinged, or, for a headline, from ourselves. */
+/* Answers come from whom was pinged, or, for a headline, from ourselves. */
 static bool
-barrier_is_sender(const struct barrier *barrier, const char *from)
+barrier_sender(const struct barrier *barrier, const char *from,
+    enum barrier_way *way)
 {
 	size_t len = strlen(barrier->domain);
 
+	*way = BARRIER_COPIES;
+	if (barrier->service != NULL && strcmp(from, barrier->service) == 0)
+		return true;
+	*way = BARRIER_DIRECT;
 	return strcmp(from, barrier->server) == 0 ||
 	    (strncmp(from, barrier->domain, len) == 0 &&
 	        strcmp(from + len, BARRIER_NODE) == 0);
 }
 
-/* Closes the first n slots; the snapshot of the last of them. */
-static void *
-barrier_confirm(struct barrier *barrier, int n)
+/* Closes those at the front that nobody owes an answer; false: there are none.
+ */
+static bool
+barrier_confirm(struct barrier *barrier, int64_t now_ms, void **snapshot)
 {
-	void *snapshot = barrier->slots[n - 1].snapshot;
-	int i;
+	struct barrier_slot *slot = barrier->slots;
+	int n = 0, i;
 
+	while (n < barrier->open && !slot[n].owed[BARRIER_DIRECT] &&
+	    !slot[n].owed[BARRIER_COPIES])
+		n++;
+	if (n == 0)
+		return false;
 	for (i = 0; i < n; i++) {
-		barrier->stanzas -= barrier->slots[i].stanzas;
-		barrier->bytes -= barrier->slots[i].bytes;
+		barrier->stanzas -= slot[i].stanzas;
+		barrier->bytes -= slot[i].bytes;
 		if (i < n - 1)
-			barrier->drop(barrier->slots[i].snapshot);
+			barrier->drop(slot[i].snapshot);
 	}
+	*snapshot = slot[n - 1].snapshot;
+	barrier->sure = slot[n - 1].batch;
+	barrier->took_ms = now_ms - slot[n - 1].put_ms;
 	barrier->open -= n;
-	memmove(barrier->slots, barrier->slots + n,
-	    (size_t)barrier->open * sizeof(barrier->slots[0]));
-	return snapshot;
+	memmove(slot, slot + n, (size_t)barrier->open * sizeof(*slot));
+	return true;
 }
 
-bool
+enum barrier_heard
 barrier_answer(struct barrier *barrier, const char *id, const char *from,
     int64_t now_ms, void **snapshot)
 {
+	enum barrier_way way;
 	uint32_t epoch;
 	uint64_t seq;
-	int n = 0;
+	int n = 0, i;
 
 	*snapshot = NULL;
 	if (id == NULL || from == NULL || !barrier_parse_id(id, &epoch, &seq) ||
-	    !barrier_is_sender(barrier, from))
-		return false;
+	    !barrier_sender(barrier, from, &way))
+		return BARRIER_NO_ANSWER;
 	if (epoch != barrier->epoch)
-		return true;
+		return BARRIER_NOTHING_NEW;
 	while (n < barrier->open && barrier->slots[n].seq <= seq)
 		n++;
 	barrier->quiet_ms = now_ms;
 	if (n == 0 || seq > barrier->slots[n - 1].again)
-		return true;
-	barrier->took_ms = now_ms - barrier->slots[n - 1].put_ms;
-	*snapshot = barrier_confirm(barrier, n);
-	return true;
+		return BARRIER_NOTHING_NEW;
+	for (i = 0; i < n; i++)
+		barrier->slots[i].owed[way] = false;
+	return barrier_confirm(barrier, now_ms, snapshot) ? BARRIER_CONFIRMED :
+	                                                    BARRIER_NOTHING_NEW;
+}
+
+void
+barrier_void(struct barrier *barrier)
+{
+	int i;
+
+	for (i = 0; i < barrier->open; i++) {
+		barrier->drop(barrier->slots[i].snapshot);
+		barrier->slots[i].snapshot = NULL;
+	}
+}
+
+void
+barrier_forgive(struct barrier *barrier)
+{
+	void *none;
+	int i;
+
+	barrier_void(barrier);
+	for (i = 0; i < barrier->open; i++)
+		barrier->slots[i].owed[BARRIER_COPIES] = false;
+	barrier_confirm(barrier, barrier->quiet_ms, &none);
 }
 
 /* Milliseconds that the oldest barrier has waited; -1 when none is open. */
@@ -237,11 +351,29 @@ barrier_age(const struct barrier *barrier, int64_t now_ms)
 	return barrier->open == 0 ? -1 : now_ms - barrier->slots[0].put_ms;
 }
 
+/* How long the oldest barrier has waited for that answer; -1: not at all. */
+static int64_t
+barrier_owes(const struct barrier *barrier, enum barrier_way way,
+    int64_t now_ms)
+{
+	return barrier->open > 0 && barrier->slots[0].owed[way] ?
+	    barrier_age(barrier, now_ms) :
+	    -1;
+}
+
 bool
 barrier_wants_fallback(const struct barrier *barrier, int64_t now_ms)
 {
 	return barrier->form == BARRIER_PING &&
-	    barrier_age(barrier, now_ms) >= BARRIER_FALLBACK_MS;
+	    barrier_owes(barrier, BARRIER_DIRECT, now_ms) >=
+	    BARRIER_FALLBACK_MS;
+}
+
+bool
+barrier_wants_forgiving(const struct barrier *barrier, int64_t now_ms)
+{
+	return barrier_owes(barrier, BARRIER_COPIES, now_ms) >=
+	    BARRIER_COPIES_MS;
 }
 
 void
@@ -256,6 +388,13 @@ barrier_is_dead(const struct barrier *barrier, int64_t now_ms)
 	return barrier_age(barrier, now_ms) >= BARRIER_DEAD_MS;
 }
 
+/* The wait, if nothing comes before it. */
+static int64_t
+barrier_sooner(int64_t wait, int64_t age, int64_t limit)
+{
+	return age >= 0 && limit - age < wait ? limit - age : wait;
+}
+
 int64_t
 barrier_wait_ms(const struct barrier *barrier, int64_t now_ms)
 {
@@ -267,12 +406,15 @@ barrier_wait_ms(const struct barrier *barrier, int64_t now_ms)
 		wait = barrier->open > 0 ?
 		    BARRIER_DEAD_MS :
 		    barrier->quiet_ms + BARRIER_IDLE_MS - now_ms;
-	if (age >= 0 && barrier->form == BARRIER_PING &&
-	    BARRIER_FALLBACK_MS - age < wait)
-		wait = BARRIER_FALLBACK_MS - age;
-	if (age >= 0 && barrier->put_ms + BARRIER_AGAIN_MS - now_ms < wait)
-		wait = barrier->put_ms + BARRIER_AGAIN_MS - now_ms;
-	if (age >= 0 && BARRIER_DEAD_MS - age < wait)
-		wait = BARRIER_DEAD_MS - age;
+	if (barrier->form == BARRIER_PING)
+		wait = barrier_sooner(wait,
+		    barrier_owes(barrier, BARRIER_DIRECT, now_ms),
+		    BARRIER_FALLBACK_MS);
+	wait = barrier_sooner(wait,
+	    barrier_owes(barrier, BARRIER_COPIES, now_ms), BARRIER_COPIES_MS);
+	if (age >= 0)
+		wait = barrier_sooner(wait, now_ms - barrier->put_ms,
+		    BARRIER_AGAIN_MS);
+	wait = barrier_sooner(wait, age, BARRIER_DEAD_MS);
 	return wait < 1 ? 1 : wait;
 }

@@ -13,6 +13,12 @@
  * whenever the queue runs dry: that would double the stanzas of a trickle for a
  * confirmation nobody waits for.
  *
+ * Copies that the server's multicast service makes (multicast.h) go another
+ * way: it takes a stanza into a queue of its own, which the server's answer
+ * says nothing of, but answers what it is asked in order, too.  So a batch with
+ * copies in it is confirmed by the service, one with stanzas by the server, one
+ * with both by both.
+ *
  * Pure: no I/O, time is a parameter (milliseconds, monotonic).
  */
 #ifndef WAFT_COMPONENT_BARRIER_H
@@ -32,15 +38,31 @@
 #define BARRIER_FALLBACK_MS 5000
 #define BARRIER_AGAIN_MS    1000
 #define BARRIER_OPEN_MAX    4
+#define BARRIER_COPIES_MS   10000
 
 enum barrier_form {
 	BARRIER_PING,    /* urn:xmpp:ping to the server's own domain */
 	BARRIER_HEADLINE /* a headline to ourselves, which it sends back */
 };
 
+/* How something reaches its receiver, and so who has to answer. */
+enum barrier_way {
+	BARRIER_DIRECT,
+	BARRIER_COPIES, /* through the multicast service */
+	BARRIER_WAYS
+};
+
+enum barrier_heard {
+	BARRIER_NO_ANSWER, /* it is something else */
+	BARRIER_NOTHING_NEW,
+	BARRIER_CONFIRMED
+};
+
 struct barrier_slot {
 	uint64_t seq;
 	uint64_t again; /* the last one that was put in its place */
+	uint64_t batch;
+	bool owed[BARRIER_WAYS]; /* an answer */
 	uint64_t stanzas;
 	uint64_t bytes;
 	int64_t put_ms;
@@ -49,8 +71,9 @@ struct barrier_slot {
 
 /* Fields are private to barrier.c. */
 struct barrier {
-	const char *domain; /* ours */
-	const char *server; /* that of the pings */
+	const char *domain;  /* ours */
+	const char *server;  /* that of the pings */
+	const char *service; /* of copies; NULL: none are sent */
 	uint64_t window_stanzas;
 	uint64_t window_bytes;
 	void (*drop)(void *snapshot);
@@ -60,7 +83,10 @@ struct barrier {
 	/* Oldest first.  One more than may be open, for the fallback's. */
 	struct barrier_slot slots[BARRIER_OPEN_MAX + 1];
 	int open;
-	uint64_t batch_stanzas; /* sent since the last barrier */
+	uint64_t batch;                /* number of the one that is written */
+	uint64_t sure;                 /* of the last one confirmed */
+	bool batch_ways[BARRIER_WAYS]; /* what is in it */
+	uint64_t batch_stanzas;        /* sent since the last barrier */
 	uint64_t batch_bytes;
 	int64_t batch_ms; /* when the first of them was */
 	int64_t quiet_ms; /* when something was last heard or asked */
@@ -83,6 +109,8 @@ void barrier_clear(struct barrier *barrier);
 /* A new connection: nothing is unconfirmed, answers to old ids mean nothing. */
 void barrier_reset(struct barrier *barrier, uint32_t epoch, int64_t now_ms);
 
+/* The multicast service of this connection; borrowed. */
+void barrier_set_service(struct barrier *barrier, const char *service);
 /* From now on no more than so many unconfirmed. */
 void barrier_set_window(struct barrier *barrier, uint64_t stanzas);
 /* No more stanzas until a confirmation. */
@@ -90,6 +118,17 @@ bool barrier_is_full(const struct barrier *barrier);
 /* How many more stanzas the window takes, going by their count. */
 uint64_t barrier_room(const struct barrier *barrier);
 void barrier_sent(struct barrier *barrier, size_t bytes, int64_t now_ms);
+/* One stanza for the service, of which it makes so many; each counts. */
+void barrier_sent_copies(struct barrier *barrier, uint64_t copies, size_t bytes,
+    int64_t now_ms);
+/* Some of them are not confirmed. */
+bool barrier_has_copies(const struct barrier *barrier);
+/* What has been written up to now is confirmed once barrier_is_sure() of it,
+ * or is not under way any more.  0 is sure. */
+uint64_t barrier_mark(const struct barrier *barrier);
+/* No barrier was put behind it, and one can be. */
+bool barrier_is_unasked(const struct barrier *barrier, uint64_t mark);
+bool barrier_is_sure(const struct barrier *barrier, uint64_t mark);
 /* Everything sent is confirmed. */
 bool barrier_is_clean(const struct barrier *barrier);
 
@@ -102,12 +141,19 @@ void barrier_put(struct barrier *barrier, void *snapshot, int64_t now_ms,
 bool barrier_can_put(const struct barrier *barrier);
 
 /*
- * Does a stanza with this id and bare sender answer a barrier?  True also for
- * one of an old connection, which means nothing any more.  *Snapshot: of the
- * newest barrier confirmed by it, the caller's to drop; NULL when none.
+ * Does a stanza with this id and sender answer a barrier?  Also one of an old
+ * connection does, and means nothing any more.  *Snapshot: of the newest
+ * barrier confirmed by it, the caller's to drop; NULL when none, or void.
  */
-bool barrier_answer(struct barrier *barrier, const char *id, const char *from,
-    int64_t now_ms, void **snapshot);
+enum barrier_heard barrier_answer(struct barrier *barrier, const char *id,
+    const char *from, int64_t now_ms, void **snapshot);
+/* Something before the barriers that are open was not routed: their snapshots
+ * are wrong, and dropped. */
+void barrier_void(struct barrier *barrier);
+/* The service has let the oldest barrier wait for too long. */
+bool barrier_wants_forgiving(const struct barrier *barrier, int64_t now_ms);
+/* It need not answer any more.  All open barriers are void. */
+void barrier_forgive(struct barrier *barrier);
 
 /* No answer to the newest one yet: ask once more, for while ejabberd has a dead
  * connection of ours beside this one it sends answers to either.  The answer to

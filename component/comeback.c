@@ -5,6 +5,7 @@
 
 #include "common/base/log.h"
 #include "common/base/stat.h"
+#include "component/send.h"
 
 static struct stat_metric comeback_count =
     STAT_COUNTER("waft_component_comebacks_total",
@@ -104,6 +105,9 @@ comeback_begin(struct target *target, uint64_t after)
 
 	if (target->last < notify->seen)
 		target->last = notify->seen;
+	/* He may have been in a group of the channel's. */
+	if (target->class->multicast)
+		send_hold(target);
 	target_begin(target, after);
 }
 
@@ -145,6 +149,7 @@ comeback_join(struct target *target, uint64_t since)
 
 	if (roll_put(&notify->roll, &sub) == ERR_LARGE)
 		log_warn("component.full", "channel=%s", LOGQ(target->name));
+	notify_hold(notify, target->name);
 }
 
 void

@@ -14,6 +14,7 @@
 #include "component/inbound.h"
 #include "component/link.h"
 #include "component/load.h"
+#include "component/multicast.h"
 #include "component/notify.h"
 #include "component/position.h"
 #include "component/roster.h"
@@ -51,6 +52,7 @@ struct domain {
 	struct store_lease lease; /* its name is the position's key, too */
 	struct link *link;
 	struct barrier barrier;
+	struct multicast multicast;
 	struct position position;
 	struct suspect suspect;
 	struct notify *notify;
@@ -100,15 +102,20 @@ domain_set_window(struct domain *domain)
 
 	barrier_set_window(&domain->barrier,
 	    careful ? 1 : domain->conf->window_stanzas);
+	multicast_set_careful(&domain->multicast, careful);
 }
 
+/* Note is NULL when the barrier was void. */
 static void
 domain_confirm(struct domain *domain, struct position_note *note)
 {
 	stat_add(&domain_confirms, 1);
 	stat_took(&domain_trips, domain->barrier.took_ms);
-	position_confirm(&domain->position, note, loop_now_ms(domain->loop));
-	domain->unsaved = true;
+	if (note != NULL) {
+		position_confirm(&domain->position, note,
+		    loop_now_ms(domain->loop));
+		domain->unsaved = true;
+	}
 	if (barrier_is_clean(&domain->barrier))
 		domain->answered = false;
 	domain_set_window(domain);
@@ -238,6 +245,7 @@ domain_flush_cb(void *arg)
 		return;
 	if (link_is_up(domain->link)) {
 		domain_check_peer(domain);
+		multicast_tick(&domain->multicast, now_ms);
 		if (barrier_is_due(&domain->barrier, now_ms))
 			domain_put_barrier(domain);
 		link_flush(domain->link);
@@ -283,6 +291,7 @@ domain_up(void *arg)
 
 	barrier_reset(&domain->barrier, ++domain->epoch,
 	    loop_now_ms(domain->loop));
+	multicast_up(&domain->multicast, domain->epoch);
 	domain_set_window(domain);
 	notify_open(domain->notify, true);
 	roster_up(inbound_roster(domain->inbound));
@@ -316,6 +325,8 @@ domain_down(void *arg, enum link_end end)
 
 	if (end == LINK_END_STANZA)
 		domain_suspect(domain);
+	multicast_down(&domain->multicast, end == LINK_END_STANZA,
+	    loop_now_ms(domain->loop));
 	domain->answered = false;
 	notify_open(domain->notify, false);
 	roster_down(inbound_roster(domain->inbound));
@@ -344,15 +355,18 @@ static bool
 domain_is_answer(struct domain *domain, const struct xml *stanza)
 {
 	const char *type = xml_attr(stanza, "type");
+	enum barrier_heard heard;
 	void *note;
 
 	if (type == NULL ||
 	    (strcmp(type, "result") != 0 && strcmp(type, "error") != 0 &&
-	        strcmp(type, "headline") != 0) ||
-	    !barrier_answer(&domain->barrier, xml_attr(stanza, "id"),
-	        xml_attr(stanza, "from"), loop_now_ms(domain->loop), &note))
+	        strcmp(type, "headline") != 0))
 		return false;
-	if (note != NULL)
+	heard = barrier_answer(&domain->barrier, xml_attr(stanza, "id"),
+	    xml_attr(stanza, "from"), loop_now_ms(domain->loop), &note);
+	if (heard == BARRIER_NO_ANSWER)
+		return false;
+	if (heard == BARRIER_CONFIRMED)
 		domain_confirm(domain, note);
 	domain_wrote(domain);
 	return true;
@@ -363,8 +377,13 @@ domain_stanza(void *arg, const struct xml *stanza)
 {
 	struct domain *domain = arg;
 
-	if (!domain_is_answer(domain, stanza))
-		inbound_stanza(domain->inbound, stanza);
+	if (multicast_stanza(&domain->multicast, stanza,
+	        loop_now_ms(domain->loop)) ||
+	    domain_is_answer(domain, stanza))
+		return;
+	if (multicast_is_malformed(stanza))
+		notify_malformed(domain->notify, xml_attr(stanza, "from"));
+	inbound_stanza(domain->inbound, stanza);
 }
 
 static void
@@ -401,6 +420,33 @@ domain_send(void *arg, const char *text, size_t len)
 	barrier_sent(&domain->barrier, len, loop_now_ms(domain->loop));
 	domain_wrote(domain);
 }
+
+static size_t
+domain_suspect_group(void *arg, const struct xml *group)
+{
+	struct domain *domain = arg;
+
+	return notify_suspect(domain->notify, group);
+}
+
+/* As after a lost link, but that what was routed directly comes twice, too. */
+static void
+domain_back(void *arg)
+{
+	struct domain *domain = arg;
+
+	barrier_void(&domain->barrier);
+	stat_add(&domain_rewinds, 1);
+	notify_go_to(domain->notify, position_newest(&domain->position));
+	notify_resume(domain->notify);
+	domain_wrote(domain);
+}
+
+static const struct multicast_ops domain_multicast_ops = {
+	domain_send,
+	domain_suspect_group,
+	domain_back,
+};
 
 /* ---- loading --------------------------------------------------------- */
 
@@ -484,6 +530,8 @@ domain_make_notify(struct domain *domain)
 		.worker = domain->worker,
 		.domain = domain->conf->domain,
 		.epoch = store_epoch(domain->store),
+		.local = domain->conf->ping,
+		.multicast = &domain->multicast,
 		.barrier = &domain->barrier,
 		.suspect = &domain->suspect,
 		.out = link_out(domain->link),
@@ -492,8 +540,12 @@ domain_make_notify(struct domain *domain)
 		.pause = domain_pause,
 		.arg = domain,
 	};
+	struct multicast_opts multicast = { domain->conf, &domain->barrier,
+		&domain_multicast_ops, domain };
 
 	barrier_init(&domain->barrier, &barrier);
+	multicast_init(&domain->multicast, &multicast);
+	multicast_set_wanted(&domain->multicast, worker_conf(domain->worker));
 	position_init(&domain->position, domain->conf->rewind_ms);
 	domain->notify = notify_create(&notify);
 }
@@ -554,6 +606,7 @@ domain_free(struct domain *domain)
 	inbound_close(domain->inbound);
 	notify_free(domain->notify);
 	barrier_clear(&domain->barrier);
+	multicast_clear(&domain->multicast);
 	position_clear(&domain->position);
 	link_free(domain->link);
 	free(domain);
@@ -589,6 +642,7 @@ domain_is_ready(const struct domain *domain, const char **why)
 void
 domain_reload(struct domain *domain, const struct conf *conf)
 {
+	multicast_set_wanted(&domain->multicast, conf);
 	notify_reload(domain->notify, conf);
 	inbound_reload(domain->inbound, conf);
 }

@@ -12,12 +12,31 @@
 
 #include "common/base/buf.h"
 
+/* Does the multicast service take the JID?  One that it does not take makes it
+ * refuse a whole group (multicast.h). */
+enum member_proof {
+	MEMBER_NEW,   /* nobody knows */
+	MEMBER_SENT,  /* a group with it is under way */
+	MEMBER_PROVEN /* one was taken */
+};
+/* Is it in no group, but gets a stanza of its own (apart.h)? */
+enum member_apart {
+	MEMBER_GROUPED,
+	MEMBER_SUSPECT, /* a group with it was refused */
+	MEMBER_ASKED,   /* its own stanza is under way, and will tell */
+	MEMBER_REFUSED  /* it is the one */
+};
+
 struct member {
 	uint64_t n;
 	uint64_t since; /* items up to it are not for this one */
 	uint32_t at;    /* in text */
 	uint16_t len;
-	bool full; /* a full JID */
+	bool full:1;     /* a full JID */
+	bool local:1;    /* of the domain that the multicast service is for */
+	uint8_t proof:2; /* enum member_proof */
+	uint8_t apart:2; /* enum member_apart */
+	bool cleared:1;  /* was suspect once, and was not the one */
 };
 
 struct members {

@@ -5,7 +5,9 @@
 
 #include "common/base/log.h"
 #include "common/base/stat.h"
+#include "component/apart.h"
 #include "component/comeback.h"
+#include "component/send.h"
 #include "component/target.h"
 
 static struct stat_metric notify_full =
@@ -60,6 +62,17 @@ notify_add(struct notify *notify, const struct subscription *sub)
 }
 
 void
+notify_hold(struct notify *notify, const char *name)
+{
+	struct target *target = notify_find(notify, name, strlen(name));
+
+	if (target == NULL)
+		notify->gone = barrier_mark(notify->barrier);
+	else if (target->class->multicast)
+		send_hold(target);
+}
+
+void
 notify_drop_member(struct notify *notify, const char *name, uint64_t n)
 {
 	size_t len = strlen(name);
@@ -92,7 +105,7 @@ notify_delete_channel(struct notify *notify, const struct entry *entry)
 	target = notify_find(notify, entry->channel, entry->channel_len);
 	if (target == NULL)
 		target = target_create(notify, channel);
-	target_tell_deleted(target, entry);
+	send_deleted(target, entry);
 	roll_del_before(&notify->roll, channel, entry->seq);
 	if (target->members->count == 0 || !sub_is_set(&target->sub))
 		target_free(target);
@@ -245,6 +258,9 @@ notify_want(struct notify *notify, const struct position_note *note)
 		target->channel->round = notify->replay.round;
 		target->want = note->seq;
 		target->part_seq = target->part_n = 0;
+		target->proof = 0;
+		if (target->class->multicast)
+			send_hold(target);
 	}
 	while (position_note_next(note, &at, &behind)) {
 		target =
@@ -301,6 +317,7 @@ notify_open(struct notify *notify, bool open)
 void
 notify_resume(struct notify *notify)
 {
+	target_recheck(notify);
 	loop_defer(worker_loop(notify->worker), &notify->again);
 }
 
@@ -334,6 +351,18 @@ notify_note(const struct notify *notify)
 	return note;
 }
 
+size_t
+notify_suspect(struct notify *notify, const struct xml *group)
+{
+	return apart_suspect(notify, group);
+}
+
+void
+notify_malformed(struct notify *notify, const char *jid)
+{
+	apart_bounced(notify, jid);
+}
+
 void
 notify_forget(struct notify *notify, uint64_t seq)
 {
@@ -350,6 +379,7 @@ notify_create(const struct notify_opts *opts)
 	notify->worker = opts->worker;
 	notify->domain = opts->domain;
 	notify->epoch = opts->epoch;
+	notify->multicast = opts->multicast;
 	notify->barrier = opts->barrier;
 	notify->suspect = opts->suspect;
 	notify->out = opts->out;
@@ -358,13 +388,15 @@ notify_create(const struct notify_opts *opts)
 	notify->pause = opts->pause;
 	notify->arg = opts->arg;
 	TAILQ_INIT(&notify->waiting);
+	TAILQ_INIT(&notify->unsure);
 	TAILQ_INIT(&notify->late);
 	TAILQ_INIT(&notify->quiet);
 	TAILQ_INIT(&notify->took);
 	TAILQ_INIT(&notify->returned);
-	roll_init(&notify->roll);
+	roll_init(&notify->roll, opts->local);
 	buf_init(&notify->id, 0);
 	buf_init(&notify->inner, 0);
+	buf_init(&notify->group, 0);
 	loop_defer_init(&notify->again, LOOP_DELIVER, target_grant, notify);
 	loop_defer_init(&notify->settle, LOOP_REAP, target_settle, notify);
 	return notify;
@@ -386,6 +418,7 @@ notify_free(struct notify *notify)
 	loop_defer_cancel(worker_loop(notify->worker), &notify->settle);
 	buf_clear(&notify->id);
 	buf_clear(&notify->inner);
+	buf_clear(&notify->group);
 	free(notify);
 }
 
@@ -394,10 +427,15 @@ notify_reload(struct notify *notify, const struct conf *conf)
 {
 	struct target *target, *next;
 
-	MAP_FOREACH(target, next, notify->targets)
+	notify->changed = barrier_mark(notify->barrier);
+	MAP_FOREACH(target, next, notify->targets) {
 		target->class = conf_class(conf, target->name);
-	MAP_FOREACH(target, next, notify->backs)
+		send_hold(target);
+	}
+	MAP_FOREACH(target, next, notify->backs) {
 		target->class = conf_class(conf, target->name);
+		send_hold(target);
+	}
 }
 
 uint64_t

@@ -32,13 +32,17 @@
 /* Targets that are kept for the next item of a channel. */
 #define NOTIFY_QUIET_MAX 256
 
+struct multicast;
 struct notify;
 struct roster;
+struct xml;
 
 struct notify_opts {
 	struct worker *worker;
 	const char *domain; /* borrowed */
 	const char *epoch;  /* of the store; borrowed */
+	const char *local;  /* whose users the multicast service is for */
+	const struct multicast *multicast;
 	struct barrier *barrier;
 	const struct suspect *suspect;
 	struct buf *out; /* the link's */
@@ -76,6 +80,10 @@ void notify_go_to(struct notify *notify, const struct position_note *note);
 void notify_open(struct notify *notify, bool open);
 /* A barrier was confirmed: those who wait may go on. */
 void notify_resume(struct notify *notify);
+/* For multicast_ops.suspect: how many of the group's are known. */
+size_t notify_suspect(struct notify *notify, const struct xml *group);
+/* A stanza came back from the JID as malformed. */
+void notify_malformed(struct notify *notify, const char *jid);
 /* Nothing will go back to before seq: notify_go_to(). */
 void notify_forget(struct notify *notify, uint64_t seq);
 /* What has been written so far; the caller frees it. */

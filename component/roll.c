@@ -130,6 +130,7 @@ roll_channel_create(const char *name, size_t name_len,
 	channel->name_len = (uint8_t)name_len;
 	channel->jid_len = member->len;
 	channel->is_full = member->full;
+	channel->is_local = member->local;
 	memcpy(channel->text, name, name_len);
 	memcpy(channel->text + name_len, jid, member->len);
 	return channel;
@@ -158,6 +159,7 @@ roll_unpack(struct roll_channel *channel)
 		.since = channel->of.one.since,
 		.len = channel->jid_len,
 		.full = channel->is_full,
+		.local = channel->is_local,
 	};
 
 	if (channel->is_many)
@@ -190,10 +192,11 @@ roll_pack(struct roll *roll, struct roll_channel *channel)
 /* ---- life ------------------------------------------------------------ */
 
 void
-roll_init(struct roll *roll)
+roll_init(struct roll *roll, const char *local)
 {
 	memset(roll, 0, sizeof(*roll));
 	buf_init(&roll->escaped, 0);
+	roll->local = local;
 }
 
 void
@@ -207,7 +210,7 @@ roll_clear(struct roll *roll)
 	free(roll->hashes);
 	free(roll->channels);
 	buf_clear(&roll->escaped);
-	roll_init(roll);
+	roll_init(roll, roll->local);
 }
 
 /* ---- who listens ----------------------------------------------------- */
@@ -236,6 +239,20 @@ roll_name(const struct roll_channel *channel, size_t *len)
 	return channel->text;
 }
 
+static bool
+roll_is_local(const struct roll *roll, const char *jid)
+{
+	const char *at = strchr(jid, '@'), *slash = strchr(jid, '/');
+	size_t len;
+
+	if (roll->local == NULL)
+		return false;
+	if (at != NULL && (slash == NULL || at < slash))
+		jid = at + 1;
+	len = slash == NULL ? strlen(jid) : (size_t)(slash - jid);
+	return len == strlen(roll->local) && memcmp(jid, roll->local, len) == 0;
+}
+
 /* Escapes its JID, once for all items, and says the rest of it. */
 static struct member
 roll_member(struct roll *roll, const struct subscription *sub)
@@ -247,6 +264,7 @@ roll_member(struct roll *roll, const struct subscription *sub)
 		.since = sub->since,
 		.len = (uint16_t)roll->escaped.len,
 		.full = strchr(sub->address, '/') != NULL,
+		.local = roll_is_local(roll, sub->address),
 	};
 }
 

@@ -29,8 +29,9 @@ struct roll_channel {
 	uint8_t name_len;
 	bool is_many:1;
 	bool is_open:1;
-	bool is_full:1; /* the one's is a full JID */
-	uint8_t round;  /* the caller's */
+	bool is_full:1;  /* the one's is a full JID */
+	bool is_local:1; /* … and of the roll's local domain */
+	uint8_t round;   /* the caller's */
 	char text[];
 };
 
@@ -41,9 +42,11 @@ struct roll {
 	size_t n_channels;
 	size_t n_members;
 	struct buf escaped;
+	const char *local;
 };
 
-void roll_init(struct roll *roll);
+/* Local: the domain whose JIDs are marked so (members.h); borrowed. */
+void roll_init(struct roll *roll, const char *local);
 /* Closes what is open, too. */
 void roll_clear(struct roll *roll);
 

@@ -5,17 +5,9 @@
 
 #include "common/base/log.h"
 #include "common/base/stat.h"
-#include "common/xmpp/change.h"
 #include "common/xmpp/jid.h"
 #include "component/comeback.h"
-#include "component/roster.h"
-
-static struct stat_metric target_sent =
-    STAT_COUNTER("waft_component_sent_stanzas_total",
-        "Stanzas of items written to the link, repeats included", NULL);
-static struct stat_metric target_iq_bare =
-    STAT_COUNTER("waft_component_skipped_total",
-        "Deliveries left out, by reason", "reason=\"iq-to-bare-jid\"");
+#include "component/send.h"
 
 static struct stat_metric target_no_format =
     STAT_COUNTER("waft_component_skipped_total",
@@ -26,13 +18,6 @@ static struct stat_metric target_iq_off =
 static struct stat_metric target_quarantined =
     STAT_COUNTER("waft_component_skipped_total",
         "Deliveries left out, by reason", "reason=\"quarantined\"");
-static struct stat_metric target_away =
-    STAT_COUNTER("waft_component_skipped_total",
-        "Deliveries left out, by reason", "reason=\"away\"");
-
-static struct stat_metric target_untold =
-    STAT_COUNTER("waft_component_skipped_total",
-        "Deliveries left out, by reason", "reason=\"channel-deleted\"");
 
 /* ---- lists ----------------------------------------------------------- */
 
@@ -49,21 +34,50 @@ target_check_pause(struct notify *notify)
 	notify->pause(notify->arg, paused);
 }
 
+static void
+target_enqueue(struct target *target, struct targets *queue)
+{
+	struct notify *notify = target->notify;
+
+	target->waiting = true;
+	TAILQ_INSERT_TAIL(queue, target, wait_entry);
+	notify->n_waiting++;
+	target_check_pause(notify);
+}
+
 void
 target_wait(struct target *target)
+{
+	if (!target->waiting)
+		target_enqueue(target, &target->notify->waiting);
+}
+
+void
+target_wait_sure(struct target *target)
 {
 	struct notify *notify = target->notify;
 
 	if (target->waiting)
 		return;
-	target->waiting = true;
-	TAILQ_INSERT_TAIL(&notify->waiting, target, wait_entry);
-	notify->n_waiting++;
-	target_check_pause(notify);
+	target->unsure = true;
+	target_enqueue(target, &notify->unsure);
+	if (barrier_is_unasked(notify->barrier, target->hold))
+		notify->batch(notify->arg);
 }
 
-/* It has had its turn, or does not need it any more. */
-static void
+void
+target_recheck(struct notify *notify)
+{
+	struct target *target;
+
+	while ((target = TAILQ_FIRST(&notify->unsure)) != NULL) {
+		TAILQ_REMOVE(&notify->unsure, target, wait_entry);
+		target->unsure = false;
+		TAILQ_INSERT_TAIL(&notify->waiting, target, wait_entry);
+	}
+}
+
+void
 target_end_turn(struct target *target)
 {
 	if (target->granted)
@@ -79,8 +93,9 @@ target_stop_waiting(struct target *target)
 	target_end_turn(target);
 	if (!target->waiting)
 		return;
-	target->waiting = false;
-	TAILQ_REMOVE(&notify->waiting, target, wait_entry);
+	TAILQ_REMOVE(target->unsure ? &notify->unsure : &notify->waiting,
+	    target, wait_entry);
+	target->waiting = target->unsure = false;
 	notify->n_waiting--;
 	target_check_pause(notify);
 }
@@ -169,6 +184,9 @@ target_create(struct notify *notify, struct roll_channel *channel)
 	target->channel = channel;
 	channel->round = notify->replay.round;
 	target->members = roll_open(channel);
+	target->hold = notify->changed;
+	if (target->class->multicast && notify->gone > target->hold)
+		target->hold = notify->gone;
 	TAILQ_INSERT_TAIL(&notify->quiet, target, late_entry);
 	notify->n_quiet++;
 	HASH_ADD_KEYPTR(hh, notify->targets, target->name, len, target);
@@ -190,6 +208,10 @@ target_free(struct target *target)
 	HASH_DEL(notify->targets, target);
 	if (target->last > notify->dropped)
 		notify->dropped = target->last;
+	if (target->mark > notify->gone)
+		notify->gone = target->mark;
+	if (target->proof > notify->gone)
+		notify->gone = target->proof;
 	roll_close(&notify->roll, target->channel);
 	buf_clear(&target->from);
 	free(target);
@@ -228,8 +250,7 @@ target_grant(void *arg)
 		loop_defer(worker_loop(notify->worker), &notify->again);
 }
 
-/* May this target write one more stanza? */
-static bool
+bool
 target_may_write(struct target *target)
 {
 	struct notify *notify = target->notify;
@@ -244,159 +265,6 @@ target_may_write(struct target *target)
 	}
 	target->budget = NOTIFY_QUANTUM;
 	return true;
-}
-
-/* The publisher's sender, where it is an address of this link's domain: any
- * other would end the stream. */
-static bool
-target_keeps_from(const struct target *target, const struct stanza *stanza)
-{
-	const char *from = stanza_from(stanza), *why;
-	struct jid jid;
-
-	return from != NULL &&
-	    jid_parse(from, strlen(from), &jid, &why) == ERR_OK &&
-	    jid_domain_is(&jid, target->notify->domain);
-}
-
-static void
-target_fill(struct target *target, const struct entry *entry,
-    const struct stanza *stanza, struct stanza_fill *fill)
-{
-	struct notify *notify = target->notify;
-	struct buf *id = &notify->id, *inner = &notify->inner;
-
-	memset(fill, 0, sizeof(*fill));
-	if (!target_keeps_from(target, stanza)) {
-		fill->from = target->from.data;
-		fill->from_len = target->from.len;
-	}
-	buf_reset(inner);
-	item_stamp(entry, stanza,
-	    &(struct item_sender){ target->class, notify->epoch, notify->domain,
-	        &target->from },
-	    entry->seq <= notify->stale, inner);
-	fill->inner = inner->data;
-	fill->inner_len = inner->len;
-	buf_reset(id);
-	if (stanza_id(stanza) != NULL && stanza_kind(stanza) != STANZA_IQ)
-		return;
-	item_stanza_id(notify->epoch, entry, id);
-	fill->id = id->data;
-	fill->id_len = id->len;
-}
-
-static void
-target_write(struct target *target, const struct entry *entry,
-    const struct stanza *stanza, struct stanza_fill *fill,
-    const struct member *member)
-{
-	struct notify *notify = target->notify;
-	struct buf *out = notify->out, *id = &notify->id;
-	size_t before = out->len, id_len = fill->id_len;
-
-	fill->to = members_text(target->members, member);
-	fill->to_len = member->len;
-	if (stanza_kind(stanza) == STANZA_IQ) {
-		buf_addc(id, '-');
-		buf_addu(id, member->n);
-		fill->id = id->data;
-		fill->id_len = id->len;
-	}
-	stanza_write(stanza, STANZA_LINK, fill, out);
-	barrier_sent(notify->barrier, out->len - before,
-	    loop_now_ms(worker_loop(notify->worker)));
-	notify->last = entry->seq;
-	target->budget--;
-	if (stanza_kind(stanza) == STANZA_IQ) {
-		id->len = id_len;
-		fill->id_len = id_len;
-	}
-}
-
-/* What may not stand in a bare JID needs no escape, either. */
-static bool
-target_is_away(const struct target *target, const struct member *member)
-{
-	return !member->full &&
-	    roster_is_away(target->notify->roster,
-	        members_text(target->members, member), member->len,
-	        target->name);
-}
-
-static bool
-target_wants(const struct target *target, const struct member *member,
-    const struct entry *entry, const struct stanza *stanza)
-{
-	if (member->since >= entry->seq)
-		return false;
-	if (stanza_kind(stanza) == STANZA_IQ && !member->full) {
-		stat_add(&target_iq_bare, 1);
-		return false;
-	}
-	if (target->class->available_only && target_is_away(target, member)) {
-		stat_add(&target_away, 1);
-		return false;
-	}
-	return true;
-}
-
-/* A barrier belongs behind each batch, not behind all that the window took: the
- * server must have work while it answers.  The note of it says where inside the
- * item it stands. */
-static void
-target_check_batch(struct target *target, const struct entry *entry,
-    uint64_t done)
-{
-	struct notify *notify = target->notify;
-
-	if (!barrier_is_due(notify->barrier,
-	        loop_now_ms(worker_loop(notify->worker))))
-		return;
-	target->part_seq = entry->seq;
-	target->part_n = done;
-	notify->batch(notify->arg);
-}
-
-static enum sink_result
-target_send(struct target *target, struct entry *entry,
-    const struct stanza *stanza)
-{
-	struct members *members = target->members;
-	struct stanza_fill fill;
-	const struct member *member;
-	uint64_t done = target->part_seq == entry->seq ? target->part_n : 0;
-	size_t i;
-	int sent = 0;
-
-	target_end_turn(target);
-	if (target->last < entry->seq)
-		target->last = entry->seq;
-	target_set_late(target, true);
-	target_fill(target, entry, stanza, &fill);
-	for (i = members_after(members, done); i < members->count; i++) {
-		member = &members->list[i];
-		if (!target_wants(target, member, entry, stanza))
-			continue;
-		if (!target_may_write(target))
-			break;
-		target_write(target, entry, stanza, &fill, member);
-		done = member->n;
-		sent++;
-		target_check_batch(target, entry, done);
-	}
-	if (sent > 0) {
-		stat_add(&target_sent, sent);
-		target->notify->wrote(target->notify->arg);
-	}
-	if (i == members->count) {
-		target->part_seq = target->part_n = 0;
-		return SINK_TOOK;
-	}
-	target->part_seq = done > 0 ? entry->seq : 0;
-	target->part_n = done;
-	target_wait(target);
-	return SINK_FULL;
 }
 
 /* ---- the sink ----------------------------------------------------------- */
@@ -440,7 +308,7 @@ target_deliver(struct sub *sub, struct entry *entry)
 	enum sink_result result = SINK_TOOK;
 
 	if (stanza != NULL)
-		result = target_send(target, entry, stanza);
+		result = send_item(target, entry, stanza);
 	if (result == SINK_TOOK)
 		target_took(target);
 	return result;
@@ -477,41 +345,4 @@ target_begin(struct target *target, uint64_t after)
 {
 	sub_init(&target->sub, target->notify->worker, target->name,
 	    &target_sink, after);
-}
-
-/* ---- the end -------------------------------------------------------- */
-
-/* Without a place in the log it is not repeated and not confirmed. */
-void
-target_tell_deleted(struct target *target, const struct entry *entry)
-{
-	struct notify *notify = target->notify;
-	const struct member *member;
-	struct stanza_fill fill;
-	struct stanza *stanza;
-	size_t i, told = 0;
-
-	if (target->class->notify == NOTIFY_RAW)
-		return;
-	stanza = change_deleted(target->name);
-	target_fill(target, entry, stanza, &fill);
-	for (i = 0; i < target->members->count && told < TARGET_TOLD_MAX &&
-	     notify->open;
-	     i++) {
-		member = &target->members->list[i];
-		if (member->since >= entry->seq)
-			continue;
-		fill.to = members_text(target->members, member);
-		fill.to_len = member->len;
-		stanza_write(stanza, STANZA_LINK, &fill, notify->out);
-		told++;
-	}
-	if (told > 0)
-		notify->wrote(notify->arg);
-	if (i < target->members->count) {
-		stat_add(&target_untold, (int64_t)(target->members->count - i));
-		log_info("component.untold", "channel=%s members=%zu",
-		    LOGQ(target->name), target->members->count - i);
-	}
-	stanza_free(stanza);
 }

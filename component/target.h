@@ -3,7 +3,7 @@
  * what of the item after the cursor they have got.  Once all have everything it
  * is quiet, and kept for the next item while no more than NOTIFY_QUIET_MAX are.
  * Or a single member who catches up with it (comeback.h).  Private to notify.c,
- * target.c and comeback.c.
+ * target.c, send.c, apart.c and comeback.c.
  */
 #ifndef WAFT_COMPONENT_TARGET_H
 #define WAFT_COMPONENT_TARGET_H
@@ -38,8 +38,15 @@ struct target {
 	/* What was reached inside the item after the cursor; 0: nothing. */
 	uint64_t part_seq;
 	uint64_t part_n;
+	/* Marks of barrier.h: of what its members were sent last, by which way;
+	 * what nothing more is sent before; of what tells who is proven. */
+	enum barrier_way way;
+	uint64_t mark;
+	uint64_t hold;
+	uint64_t proof;
 	int budget; /* stanzas until the others' turn */
 	bool waiting;
+	bool unsure;  /* for a confirmation, whatever room there is */
 	bool granted; /* a turn, and has not begun it */
 	bool late;    /* in the list of those that may be behind; else quiet */
 	bool took;    /* in the list of those that may be so no longer */
@@ -70,6 +77,7 @@ struct notify {
 	const char *epoch;
 	struct barrier *barrier;
 	const struct suspect *suspect;
+	const struct multicast *multicast; /* NULL: none */
 	struct buf *out;
 	void (*wrote)(void *arg);
 	void (*batch)(void *arg);
@@ -82,6 +90,7 @@ struct notify {
 	struct targets returned;
 	size_t n_running; /* of backs */
 	struct targets waiting;
+	struct targets unsure;
 	/* A superset of those whose cursor is before their last item. */
 	struct targets late;
 	struct targets quiet; /* the others, the longest so first */
@@ -98,6 +107,12 @@ struct notify {
 	struct deferred settle;
 	struct buf id;
 	struct buf inner; /* of the item being written: item_stamp() */
+	struct buf group; /* addresses of those who get it together */
+	size_t n_asked;   /* members: MEMBER_ASKED */
+	/* Targets of classes with multicast that are gone were sent things up
+	 * to this mark; classes changed at that one. */
+	uint64_t gone;
+	uint64_t changed;
 	bool begun;
 	bool open;
 	bool paused;
@@ -105,6 +120,10 @@ struct notify {
 
 /* Its place in the queue for the window, and out of it. */
 void target_wait(struct target *target);
+/* For target->hold. */
+void target_wait_sure(struct target *target);
+/* Those who did look again. */
+void target_recheck(struct notify *notify);
 void target_stop_waiting(struct target *target);
 /* Zeroed but for the channel's name, address and class. */
 struct target *target_make(struct notify *notify, const char *name, size_t len);
@@ -122,12 +141,15 @@ void target_took(struct target *target);
 void target_settle(void *arg);
 /* Sets its sub: it gets what follows `after`. */
 void target_begin(struct target *target, uint64_t after);
-/* Tells the members that the channel was deleted, as far as that is possible at
- * once: the link is up, and the channel has at most TARGET_TOLD_MAX. */
-void target_tell_deleted(struct target *target, const struct entry *entry);
+/* May it write one more stanza? */
+bool target_may_write(struct target *target);
+/* It has had its turn, or does not need it any more. */
+void target_end_turn(struct target *target);
 /* Lets those who wait go on; arg is the notify. */
 void target_grant(void *arg);
 
+/* What a channel's members get next waits for what is under way. */
+void notify_hold(struct notify *notify, const char *channel);
 /* Takes the member out, and the target of a channel that has no other. */
 void notify_drop_member(struct notify *notify, const char *channel, uint64_t n);
 

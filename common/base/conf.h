@@ -82,6 +82,8 @@ struct conf_component {
 	uint64_t window_bytes;   /* unconfirmed on the link; 1M */
 	uint64_t window_stanzas; /* unconfirmed on the link; 1024 */
 	enum conf_bounce bounce;
+	char *multicast;     /* JID of the service, or NULL: looked for */
+	int multicast_group; /* receivers in one stanza; 100 */
 	struct conf_strings creators;        /* bare JIDs and domains */
 	struct conf_strings operators;       /* the same */
 	int stanzas_per_jid;                 /* a second; 100 */
@@ -184,6 +186,7 @@ struct conf_class {
 	enum conf_stanza_id stanza_id;
 	enum conf_relay relay;
 	bool available_only; /* XMPP users who are there, as far as known */
+	bool multicast;      /* one stanza for many users of the XMPP server */
 };
 
 enum conf_token_kind {

@@ -146,6 +146,13 @@ const struct conf_option conf_options[] = {
 	    CONF_SECOND, 24 * CONF_HOUR, NULL,
 	    "Who was suspended because nothing reached him is tried again "
 	    "after this, then after twice as long, up to 24 times"),
+	COMPONENT_ROW(multicast, "multicast", CONF_DOMAIN, NULL, 0, 0, NULL,
+	    "The server's multicast service (XEP-0033), for channels with "
+	    "multicast = yes; default: looked for among the items of `ping`"),
+	COMPONENT_ROW(multicast_group, "multicast-group", CONF_INT, "100",
+	    1, 10000, NULL,
+	    "Receivers in one stanza for the multicast service, which may "
+	    "allow less"),
 	COMPONENT_ROW(creators, "creators", CONF_TEXTS, NULL, 0, 0, NULL,
 	    "Users of the XMPP server who may create nodes and own them: "
 	    "bare JIDs, or domains for all who are there"),
@@ -376,6 +383,9 @@ const struct conf_option conf_options[] = {
 	CLASS_ROW(available_only, "available-only", CONF_BOOL, "no", 0, 0, NULL,
 	    "Leave out users of the XMPP server who show the channel their "
 	    "presence and are not available"),
+	CLASS_ROW(multicast, "multicast", CONF_BOOL, "no", 0, 0, NULL,
+	    "Send one stanza for many users of the domain `ping`, which the "
+	    "server's multicast service copies (ejabberd's mod_multicast)"),
 
 	TOKEN_ROW(kind, "kind", CONF_CHOICE, "static", 0, 0, conf_kinds,
 	    "static (a bearer), basic (NAME and a password), or jwt"),

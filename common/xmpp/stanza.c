@@ -9,7 +9,8 @@
 #include "common/xmpp/stamp.h"
 #include "common/xmpp/stanza_rules.h"
 
-#define STANZA_CLIENT " xmlns='jabber:client'"
+#define STANZA_CLIENT    " xmlns='jabber:client'"
+#define STANZA_ADDRESSES "http://jabber.org/protocol/address"
 
 /* A run of the stanza's text. */
 struct stanza_span {
@@ -37,6 +38,7 @@ struct stanza {
 	struct stanza_span attr[2]; /* ` from='…'`, ` id='…'`, escaped */
 	uint32_t own[STANZA_OWNS];  /* the value; 0: absent */
 	bool stamped;
+	bool addressed;
 	const char *text; /* behind this struct, one allocation */
 };
 
@@ -299,6 +301,8 @@ stanza_start_child(struct stanza_build *build, const struct xml_name *name,
 	if (build->open.len == 1) {
 		build->children++;
 		build->stanza.stamped |= stamp_is(name);
+		build->stanza.addressed |=
+		    strcmp(name->ns, STANZA_ADDRESSES) == 0;
 	}
 	if (client && (outer & STANZA_CHAIN)) {
 		if (name->prefix[0] != '\0')
@@ -458,6 +462,12 @@ bool
 stanza_is_stamped(const struct stanza *stanza)
 {
 	return stanza->stamped;
+}
+
+bool
+stanza_is_addressed(const struct stanza *stanza)
+{
+	return stanza->addressed;
 }
 
 size_t

@@ -57,6 +57,8 @@ const char *stanza_id(const struct stanza *stanza);
 const char *stanza_type(const struct stanza *stanza);
 /* It has children that stamp_strip() looks at. */
 bool stanza_is_stamped(const struct stanza *stanza);
+/* The publisher has put XEP-0033 addresses into it. */
+bool stanza_is_addressed(const struct stanza *stanza);
 size_t stanza_size(const struct stanza *stanza); /* memory */
 
 /* What is spliced in; all text is escaped already (buf_add_xml()).  From and id

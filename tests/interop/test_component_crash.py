@@ -26,10 +26,12 @@ SLACK_S = 1.0  # … and on a loaded machine
 REWIND_S = 5
 
 # Offline users' messages are kept beyond ejabberd's 100: see docs/component.md.
-EXTRA = {"prosody": "", "ejabberd": """\
+OFFLINE = """\
 shaper_rules:
   max_user_offline_messages: 100000
-"""}
+"""
+EXTRA = {"prosody": "", "ejabberd": OFFLINE,
+         "ejabberd multicast": "  mod_multicast: {}\n" + OFFLINE}
 
 
 class Publisher:
@@ -119,8 +121,8 @@ class Rounds:
 
 @pytest.fixture
 def server(request):
-    name = request.param
-    with SERVERS[name](extra=EXTRA[name]) as running:
+    with SERVERS[request.param.split()[0]](extra=EXTRA[request.param]) as running:
+        running.copies = request.param.endswith(" multicast")
         yield running
 
 
@@ -128,11 +130,12 @@ def first_times(bodies):
     return list(dict.fromkeys(bodies))
 
 
-@pytest.mark.parametrize("server", sorted(SERVERS), indirect=True)
+@pytest.mark.parametrize("server", sorted(EXTRA), indirect=True)
 def test_c1_5_each_item_arrives_whoever_is_killed_or_stopped(server, user, component):
     random.seed(SEED)
     waft = component(component=f"window-stanzas = {WINDOW}",
-                     conf='channels "*" { history-items = 1000000 }')
+                     conf='channels "*" { history-items = 1000000 '
+                     f'multicast = {"yes" if server.copies else "no"} }}')
     users = [user(name) for name in ("alice", "bob")]
     for each in users:
         waft.subscribe(CHANNEL, each.bare)
@@ -155,3 +158,5 @@ def test_c1_5_each_item_arrives_whoever_is_killed_or_stopped(server, user, compo
         print(f"{server.name}: {each.bare}: {count} items, {ROUNDS} rounds, "
               f"{repeats} repeats of at most {rounds.allowed}")
         assert repeats <= rounds.allowed, f"seed {SEED}, {done}"
+    if server.copies:
+        assert waft.metric("waft_component_multicast_copies_total") > 0

@@ -44,7 +44,7 @@ TEST(opens_a_channel_of_one_and_closes_it_again)
 	struct roll roll;
 	size_t len;
 
-	roll_init(&roll);
+	roll_init(&roll, NULL);
 	assert_null(find(&roll, "news"));
 	assert_int_equal(put(&roll, "news", 5, "a'b@x/<&>"), ERR_OK);
 	assert_int_equal(put(&roll, "news", 5, "a'b@x/<&>"), ERR_CONFLICT);
@@ -73,7 +73,7 @@ TEST(members_come_and_go_in_a_channel_that_is_open)
 	struct members *members;
 	struct roll roll;
 
-	roll_init(&roll);
+	roll_init(&roll, NULL);
 	put(&roll, "news", 5, "e@x");
 	channel = find(&roll, "news");
 	members = roll_open(channel);
@@ -99,7 +99,7 @@ TEST(the_last_one_takes_the_channel_along)
 {
 	struct roll roll;
 
-	roll_init(&roll);
+	roll_init(&roll, NULL);
 	put(&roll, "news", 1, "a@x");
 	put(&roll, "news", 2, "b@x");
 	assert_true(roll_del(&roll, find(&roll, "news"), 1));
@@ -114,7 +114,7 @@ TEST(a_deleted_channel_keeps_those_who_came_after)
 {
 	struct roll roll;
 
-	roll_init(&roll);
+	roll_init(&roll, NULL);
 	put(&roll, "one", 10, "a@x");
 	roll_del_before(&roll, find(&roll, "one"), 10);
 	assert_non_null(find(&roll, "one"));
@@ -139,7 +139,7 @@ TEST(a_name_of_255_bytes_and_a_jid_of_the_longest_fit)
 
 	memset(name, 'n', 255);
 	memset(jid, '&', sizeof(jid) - 1);
-	roll_init(&roll);
+	roll_init(&roll, NULL);
 	put(&roll, name, 1, jid);
 	members = roll_open(find(&roll, name));
 	assert_int_equal(members->list[0].len, 5 * 3071);
@@ -203,7 +203,7 @@ TEST(says_what_a_plain_array_would_say_whatever_comes_and_goes)
 	int i;
 
 	srand(1);
-	roll_init(&model.roll);
+	roll_init(&model.roll, NULL);
 	for (i = 0; i < 100000; i++) {
 		model_step(&model);
 		if (i % 10000 == 0)
