@@ -3,7 +3,7 @@
 
 usage: bench.py [BUILD_DIRECTORY] [--runs N] [--quick] [--only SECTION]... [--json FILE]
 
-Sections: xmpp, crowd, urgent, bosh, bosh5000, latency, websocket, create, idle, held, publish, ready.
+Sections: xmpp, crowd, last, urgent, bosh, bosh5000, latency, websocket, create, idle, held, publish, ready.
 docs/bench.md says what each row means.
 """
 
@@ -24,7 +24,7 @@ import tempfile
 import time
 
 from rig import (BARE, BOSH_DOMAIN, PEERS, PUBSUB, PUSH, SECRET, Load, Waft,
-                 cpu_us, disk_syncs, measured, prosody, pss_kb, tree)
+                 cpu_us, disk_syncs, ejabberd_multicast, measured, prosody, pss_kb, tree)
 
 USERS = 200
 CROWDS = (1000, 5000)
@@ -101,56 +101,86 @@ def fanout(bench, section, row, pids, **options):
     bench.add(section, row, **result)
 
 
+def c2s(server, domain, users):
+    return {"receive": "c2s", "clients": users, "domain": domain,
+            "server": f"127.0.0.1:{server.c2s_port}"}
+
+
+def bare_component(server):
+    return {"component": f"127.0.0.1:{server.component_port}", "name": BARE,
+            "secret": SECRET}
+
+
+def xmpp_bare(bench, section, row, make, domain, users, count, window):
+    with make(bench.folder()) as server:
+        fanout(bench, section, row, {"server": server.pid},
+               **c2s(server, domain, users), **bare_component(server), send="direct",
+               count=count, window=window)
+
+
+def xmpp_pubsub(bench, section, row, make, domain, users, count, window):
+    with make(bench.folder()) as server:
+        fanout(bench, section, row, {"server": server.pid},
+               **c2s(server, domain, users), **bare_component(server), send="pubsub",
+               service=PUBSUB, node="bench", count=count, window=window)
+
+
+def xmpp_waft(bench, section, row, make, domain, users, count, window, channel=""):
+    with make(bench.folder()) as server, \
+            Waft(bench.build, "waft-component", bench.folder(), server.component_port,
+                 channel=channel) as waft:
+        fanout(bench, section, row, {"server": server.pid, "waft": waft.pid},
+               **c2s(server, domain, users), send="http", control=waft.control,
+               service=PUSH, node="bench", count=count, window=window)
+
+
+def xmpp_multicast(bench, section, row, *rest):
+    """Through ejabberd's mod_multicast: a stanza for each 100 users."""
+    xmpp_waft(bench, section, row, ejabberd_multicast, PEERS["ejabberd"][1], *rest,
+              channel="multicast = yes")
+
+
 def xmpp(bench):
     """One component's messages to 200 users who are logged in over c2s."""
+    count = bench.messages(300)
     for name, (make, domain) in PEERS.items():
-        def receivers(server):
-            return {"receive": "c2s", "clients": USERS, "domain": domain,
-                    "server": f"127.0.0.1:{server.c2s_port}"}
-
-        def component(server):
-            return {"component": f"127.0.0.1:{server.component_port}",
-                    "name": BARE, "secret": SECRET}
-
-        with make(bench.folder()) as server:
-            fanout(bench, "xmpp", f"{name} bare component", {"server": server.pid},
-                   **receivers(server), **component(server), send="direct",
-                   count=bench.messages(60000), window=2000)
-        with make(bench.folder()) as server:
-            fanout(bench, "xmpp", f"{name} mod_pubsub", {"server": server.pid},
-                   **receivers(server), **component(server), send="pubsub",
-                   service=PUBSUB, node="bench", count=bench.messages(300), window=10)
-        with make(bench.folder()) as server, \
-                Waft(bench.build, "waft-component", bench.folder(),
-                     server.component_port) as waft:
-            fanout(bench, "xmpp", f"{name} waft",
-                   {"server": server.pid, "waft": waft.pid},
-                   **receivers(server), send="http", control=waft.control,
-                   service=PUSH, node="bench", count=bench.messages(300), window=10)
+        xmpp_bare(bench, "xmpp", f"{name} bare component", make, domain, USERS,
+                  bench.messages(60000), 2000)
+        xmpp_pubsub(bench, "xmpp", f"{name} mod_pubsub", make, domain, USERS, count, 10)
+        xmpp_waft(bench, "xmpp", f"{name} waft", make, domain, USERS, count, 10)
+    xmpp_multicast(bench, "xmpp", "ejabberd waft multicast", USERS, count, 10)
 
 
 def crowd(bench):
     """One publish to 1,000 and 5,000 users, two outstanding; the bare component with
-    as many stanzas on the way."""
+    as many stanzas on the way.  Prosody's mod_pubsub takes minutes to subscribe them."""
     for users in CROWDS:
+        publishes = max(bench.messages(60_000) // users, 2)
         for name, (make, domain) in PEERS.items():
-            if bench.run > 0 and users > CROWDS[0]:
+            if bench.run > 0 and name == "Prosody" and users > CROWDS[0]:
                 continue
-            options = {"receive": "c2s", "clients": users, "domain": domain}
-            publishes = max(bench.messages(60_000) // users, 2)
-            with make(bench.folder()) as server:
-                fanout(bench, "crowd", f"{name} bare component {users:,}",
-                       {"server": server.pid}, **options, send="direct",
-                       server=f"127.0.0.1:{server.c2s_port}",
-                       component=f"127.0.0.1:{server.component_port}", name=BARE,
-                       secret=SECRET, count=publishes * users, window=2 * users)
-            with make(bench.folder()) as server, \
-                    Waft(bench.build, "waft-component", bench.folder(),
-                         server.component_port) as waft:
-                fanout(bench, "crowd", f"{name} waft {users:,}",
-                       {"server": server.pid, "waft": waft.pid}, **options, send="http",
-                       server=f"127.0.0.1:{server.c2s_port}", control=waft.control,
-                       service=PUSH, node="bench", count=publishes, window=2)
+            xmpp_bare(bench, "crowd", f"{name} bare component {users:,}", make, domain,
+                      users, publishes * users, 2 * users)
+            if name == "ejabberd":
+                xmpp_pubsub(bench, "crowd", f"{name} mod_pubsub {users:,}", make, domain,
+                            users, publishes, 2)
+            xmpp_waft(bench, "crowd", f"{name} waft {users:,}", make, domain, users,
+                      publishes, 2)
+        xmpp_multicast(bench, "crowd", f"ejabberd waft multicast {users:,}", users,
+                       publishes, 2)
+
+
+def last(bench):
+    """One publish at a time to 5,000 users of ejabberd, from the call until the last
+    of them has it."""
+    users, count = CROWDS[-1], bench.messages(12)
+    make, domain = PEERS["ejabberd"]
+    for row, run, server in (("mod_pubsub", xmpp_pubsub, (make, domain)),
+                             ("waft", xmpp_waft, (make, domain)),
+                             ("waft multicast", xmpp_multicast, ())):
+        run(bench, "last", row, *server, users, count, 1)
+        rows = bench.rows["last", row]
+        rows[-1]["last"] = 1000 * users / rows[-1]["rate"]
 
 
 def subscribe_crowd(bench, waft, domain):
@@ -450,8 +480,8 @@ def ready(bench):
                 waft.stop()
 
 
-SECTIONS = {"xmpp": xmpp, "crowd": crowd, "urgent": urgent, "bosh": bosh, "bosh5000": bosh5000, "latency": latency,
-            "websocket": websocket,
+SECTIONS = {"xmpp": xmpp, "crowd": crowd, "last": last, "urgent": urgent, "bosh": bosh,
+            "bosh5000": bosh5000, "latency": latency, "websocket": websocket,
             "create": create, "idle": idle, "held": held, "publish": publish,
             "ready": ready}
 
@@ -464,6 +494,7 @@ XMPP = tuple(column for column in FANOUT if column[1] != "joined")
 COLUMNS = {
     "xmpp": XMPP,
     "crowd": XMPP,
+    "last": (("ms to the last", "last"), *XMPP[1:]),
     "urgent": (("p50 ms", "p50"), ("p99 ms", "p99"), ("barrier ms", "confirm"),
                ("others' stanzas/s", "rate")),
     "bosh": FANOUT,
@@ -482,6 +513,7 @@ COLUMNS = {
 TITLES = {
     "xmpp": f"XMPP fan-out to {USERS} c2s users",
     "crowd": "XMPP fan-out to more c2s users",
+    "last": f"One publish at a time to {CROWDS[-1]:,} users of ejabberd",
     "urgent": f"One item to one user, while {CROWD_JIDS:,} others are sent theirs",
     "bosh": f"BOSH fan-out to {SESSIONS} sessions, w publishes outstanding",
     "bosh5000": f"BOSH fan-out to {MANY_SESSIONS:,} sessions",
@@ -521,6 +553,15 @@ RATIOS = [
     *(("crowd", f"{name}: rate, waft : bare component, {users:,}", "rate",
        f"{name} waft {users:,}", f"{name} bare component {users:,}")
       for users in CROWDS for name in PEERS),
+    ("xmpp", "ejabberd: rate, waft multicast : waft", "rate",
+     "ejabberd waft multicast", "ejabberd waft"),
+    ("xmpp", "ejabberd: rate, waft multicast : mod_pubsub", "rate",
+     "ejabberd waft multicast", "ejabberd mod_pubsub"),
+    *(("crowd", f"ejabberd: rate, waft multicast : {peer}, {users:,}", "rate",
+       f"ejabberd waft multicast {users:,}", f"ejabberd {peer} {users:,}")
+      for users in CROWDS for peer in ("waft", "mod_pubsub")),
+    ("last", "ms to the last, waft multicast : mod_pubsub", "last", "waft multicast",
+     "mod_pubsub"),
     *((section, f"w{w}: {title}, {waft} : {name}", figure, f"{waft} w{w}", f"{name} w{w}")
       for section in ("bosh", "bosh5000") for w in (1, 20)
       for figure, title in (("rate", "rate"), ("cpu", "CPU"))
@@ -589,6 +630,8 @@ def targets(bench):
                                  f"{name} bare component {users:,}")), 95, ">=")
         yield (f"urgent item through {name}: p99 less a barrier's time, ms",
                bench.get("urgent", name, "beyond"), 100, "<=")
+    yield ("ms to the last of 5,000, waft multicast, % of mod_pubsub's",
+           percent(ratio(bench, "last", "last", "waft multicast", "mod_pubsub")), 100, "<=")
     yield "publish 32 x 1, items/s", bench.get("publish", "32 x 1", "rate"), 20000, ">="
     yield "publish 32 x 100, items/s", bench.get("publish", "32 x 100", "rate"), 30000, ">="
     yield ("publish 1 x 1, % of the disk's syncs",

@@ -119,9 +119,10 @@ def measured(load, pids):
 
 class Waft:
     """One daemon of waft's with a configuration of its own; more: further options
-    of the section `bosh`."""
+    of the section `bosh`; channel: of all channels."""
 
-    def __init__(self, build, program, directory, component_port=None, more=""):
+    def __init__(self, build, program, directory, component_port=None, more="",
+                 channel=""):
         self.program = build / "bin" / program
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -143,7 +144,10 @@ bosh {{
   control = "{mine if bosh else f'127.0.0.1:{other}'}"
   {more}
 }}
-channels "*" {{ history-items = 1000000  history-age = "24h"  subscribe = anyone }}
+channels "*" {{
+  history-items = 1000000  history-age = "24h"  subscribe = anyone
+  {channel}
+}}
 """)
 
     @property
@@ -221,15 +225,24 @@ Component "{PUBSUB}" "pubsub"
 """)
 
 
-def ejabberd(directory):
+def ejabberd(directory, modules="  mod_pubsub: {}\n"):
     return Ejabberd(
         directory=directory, components={BARE: SECRET, PUSH: SECRET},
-        extra="""\
-  mod_pubsub: {}
+        extra=modules + """\
 host_config:
   localhost:
     auth_method: [anonymous]
     anonymous_protocol: sasl_anon
+""")
+
+
+def ejabberd_multicast(directory):
+    """With the module that copies a component's stanza for up to 100 users."""
+    return ejabberd(directory, """\
+  mod_multicast:
+    limits:
+      remote:
+        message: 100
 """)
 
 
@@ -254,4 +267,5 @@ def disk_syncs(directory, seconds):
 
 
 __all__ = ["BARE", "BOSH_DOMAIN", "PEERS", "PUBSUB", "PUSH", "ROOT", "SECRET", "Load",
-           "Waft", "cpu_us", "disk_syncs", "measured", "prosody", "pss_kb", "tree"]
+           "Waft", "cpu_us", "disk_syncs", "ejabberd", "ejabberd_multicast", "measured",
+           "prosody", "pss_kb", "tree"]

@@ -341,6 +341,9 @@ barrier_forgive(struct barrier *barrier)
 	barrier_void(barrier);
 	for (i = 0; i < barrier->open; i++)
 		barrier->slots[i].owed[BARRIER_COPIES] = false;
+	if (barrier->batch_ways[BARRIER_COPIES])
+		barrier->batch_ways[BARRIER_DIRECT] = true;
+	barrier->batch_ways[BARRIER_COPIES] = false;
 	barrier_confirm(barrier, barrier->quiet_ms, &none);
 }
 

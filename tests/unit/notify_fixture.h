@@ -29,6 +29,7 @@ struct world {
 	uint32_t epoch;
 	bool paused;
 	bool marks;                 /* barriers stand in out, too */
+	bool in_out;                /* they go there alone, in real time */
 	struct position_note *note; /* last confirmed */
 };
 
@@ -42,8 +43,9 @@ batch_cb(void *arg)
 {
 	struct world *world = arg;
 
-	barrier_put(&world->barrier, notify_note(world->notify), 0,
-	    &world->barriers);
+	barrier_put(&world->barrier, notify_note(world->notify),
+	    world->in_out ? loop_now_ms(worker_loop(world->worker)) : 0,
+	    world->in_out ? &world->out : &world->barriers);
 	if (world->marks)
 		buf_addf(&world->out, "<barrier n='%llu'/>",
 		    (unsigned long long)world->barrier.seq);
@@ -113,11 +115,14 @@ subscribe(struct world *world, const char *channel, const char *jid)
 }
 
 static inline void
-begin_with(struct world *world, uint64_t window, bool iq)
+begin_opts(struct world *world, uint64_t window, bool iq,
+    const struct multicast *multicast)
 {
 	struct barrier_opts barrier = { DOMAIN, "example.org", window, 1 << 20,
 		free };
 	struct notify_opts notify = { .domain = DOMAIN,
+		.local = "example.org",
+		.multicast = multicast,
 		.barrier = &world->barrier,
 		.suspect = &world->suspect,
 		.out = &world->out,
@@ -136,6 +141,7 @@ begin_with(struct world *world, uint64_t window, bool iq)
 	world->conf = conf_load("/dev/null", NULL, 0, &why);
 	assert_non_null(world->conf);
 	world->conf->classes[0].iq = iq;
+	world->conf->classes[0].multicast = multicast != NULL;
 	free(world->conf->store.engine);
 	world->conf->store.engine = xstrdup("memory");
 	world->store = store_open(world->conf, "test", &why, &status);
@@ -152,6 +158,12 @@ begin_with(struct world *world, uint64_t window, bool iq)
 	notify_open(world->notify, true);
 	free(note);
 	buf_clear(&why);
+}
+
+static inline void
+begin_with(struct world *world, uint64_t window, bool iq)
+{
+	begin_opts(world, window, iq, NULL);
 }
 
 static inline void

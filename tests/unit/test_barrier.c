@@ -333,6 +333,149 @@ TEST(says_when_to_look_again)
 	barrier_clear(&barrier);
 }
 
+/* ---- copies ---------------------------------------------------------- */
+
+static enum barrier_heard
+answer_from(struct barrier *barrier, const char *from, const char *id,
+    void **snapshot)
+{
+	return barrier_answer(barrier, id, from, 100, snapshot);
+}
+
+TEST(c5_23_copies_are_confirmed_by_the_service_stanzas_by_the_server)
+{
+	static const char service[] = "multicast.example.org";
+	struct barrier barrier;
+	int marks[3];
+	void *got;
+
+	begin(&barrier);
+	barrier_set_service(&barrier, service);
+	barrier_sent_copies(&barrier, 100, 5000, 0);
+	assert_int_equal(barrier_room(&barrier), 924);
+	put(&barrier, &marks[0], 0);
+	/* The server's answer says nothing of them. */
+	assert_int_equal(
+	    answer_from(&barrier, "example.org", "b-00000abc-1", &got),
+	    BARRIER_NOTHING_NEW);
+	assert_int_equal(answer_from(&barrier, service, "b-00000abc-1", &got),
+	    BARRIER_CONFIRMED);
+	assert_ptr_equal(got, &marks[0]);
+	assert_int_equal(barrier_room(&barrier), 1024);
+
+	/* Both in one batch: both have to answer, in either order. */
+	barrier_sent_copies(&barrier, 10, 100, 0);
+	barrier_sent(&barrier, 10, 0);
+	put(&barrier, &marks[1], 0);
+	send_many(&barrier, 1, 10, 0);
+	put(&barrier, &marks[2], 0);
+	assert_int_equal(
+	    answer_from(&barrier, "example.org", "b-00000abc-3", &got),
+	    BARRIER_NOTHING_NEW);
+	assert_true(barrier_has_copies(&barrier));
+	assert_int_equal(answer_from(&barrier, service, "b-00000abc-2", &got),
+	    BARRIER_CONFIRMED);
+	assert_ptr_equal(got, &marks[2]);
+	assert_true(barrier_is_clean(&barrier));
+	assert_false(barrier_has_copies(&barrier));
+}
+
+TEST(c5_23_asks_whom_it_has_to)
+{
+	struct barrier barrier;
+	struct buf out;
+
+	begin(&barrier);
+	barrier_set_service(&barrier, "multicast.example.org");
+	buf_init(&out, 0);
+	barrier_sent_copies(&barrier, 10, 100, 0);
+	barrier_put(&barrier, NULL, 0, &out);
+	assert_string_equal(out.data,
+	    "<iq type='get' from='push.example.org/b' "
+	    "to='multicast.example.org' id='b-00000abc-1'>"
+	    "<ping xmlns='urn:xmpp:ping'/></iq>");
+	buf_reset(&out);
+	barrier_sent_copies(&barrier, 10, 100, 0);
+	barrier_sent(&barrier, 10, 0);
+	barrier_put(&barrier, NULL, 0, &out);
+	assert_non_null(strstr(out.data, " to='example.org' id='b-00000abc-2'"));
+	assert_non_null(
+	    strstr(out.data, " to='multicast.example.org' id='b-00000abc-2'"));
+	/* Again only whoever has not answered. */
+	answer(&barrier, "b-00000abc-2");
+	buf_reset(&out);
+	barrier_again(&barrier, 1000, &out);
+	assert_null(strstr(out.data, " to='example.org'"));
+	assert_non_null(strstr(out.data, " to='multicast.example.org'"));
+	buf_clear(&out);
+	barrier_clear(&barrier);
+}
+
+TEST(c5_23_what_is_void_is_confirmed_without_a_snapshot)
+{
+	struct barrier barrier;
+	uint64_t mark;
+	void *got;
+	int note;
+
+	begin(&barrier);
+	barrier_set_service(&barrier, "multicast.example.org");
+	barrier_sent_copies(&barrier, 10, 100, 0);
+	mark = barrier_mark(&barrier);
+	assert_true(barrier_is_unasked(&barrier, mark));
+	put(&barrier, &note, 0);
+	assert_false(barrier_is_unasked(&barrier, mark));
+	assert_int_equal(barrier_mark(&barrier), mark);
+	assert_false(barrier_is_sure(&barrier, mark));
+	barrier_void(&barrier);
+	assert_int_equal(dropped, 1);
+	assert_int_equal(answer_from(&barrier, "multicast.example.org",
+	                     "b-00000abc-1", &got),
+	    BARRIER_CONFIRMED);
+	assert_null(got);
+	assert_true(barrier_is_sure(&barrier, mark));
+}
+
+TEST(c5_23_a_service_that_does_not_answer_is_forgiven)
+{
+	struct barrier barrier;
+	int note;
+
+	begin(&barrier);
+	barrier_set_service(&barrier, "multicast.example.org");
+	barrier_sent_copies(&barrier, 10, 100, 0);
+	put(&barrier, &note, 50);
+	barrier_sent_copies(&barrier, 10, 100, 60);
+	assert_false(barrier_wants_forgiving(&barrier, 10049));
+	assert_true(barrier_wants_forgiving(&barrier, 10050));
+	/* It is not the server that is silent. */
+	assert_false(barrier_wants_fallback(&barrier, 10050));
+	barrier_forgive(&barrier);
+	assert_int_equal(dropped, 1);
+	assert_false(barrier_has_copies(&barrier));
+	assert_int_equal(barrier_room(&barrier), 1014);
+	put(&barrier, &note, 10060);
+	answer(&barrier, "b-00000abc-2");
+	assert_true(barrier_is_clean(&barrier));
+}
+
+TEST(c5_23_a_lost_link_makes_all_marks_sure)
+{
+	struct barrier barrier;
+	uint64_t mark;
+
+	begin(&barrier);
+	assert_true(barrier_is_sure(&barrier, 0));
+	assert_true(barrier_is_sure(&barrier, barrier_mark(&barrier)));
+	send_many(&barrier, 3, 10, 0);
+	mark = barrier_mark(&barrier);
+	assert_false(barrier_is_sure(&barrier, mark));
+	barrier_reset(&barrier, EPOCH + 1, 0);
+	assert_true(barrier_is_sure(&barrier, mark));
+	send_many(&barrier, 1, 10, 0);
+	assert_false(barrier_is_sure(&barrier, barrier_mark(&barrier)));
+}
+
 int
 main(void)
 {
@@ -359,6 +502,14 @@ main(void)
 		    is_asked_again_each_second_and_any_answer_will_do),
 		cmocka_unit_test(an_idle_link_is_asked_every_30_seconds),
 		cmocka_unit_test(says_when_to_look_again),
+		cmocka_unit_test(
+		    c5_23_copies_are_confirmed_by_the_service_stanzas_by_the_server),
+		cmocka_unit_test(c5_23_asks_whom_it_has_to),
+		cmocka_unit_test(
+		    c5_23_what_is_void_is_confirmed_without_a_snapshot),
+		cmocka_unit_test(
+		    c5_23_a_service_that_does_not_answer_is_forgiven),
+		cmocka_unit_test(c5_23_a_lost_link_makes_all_marks_sure),
 	};
 
 	return cmocka_run_group_tests_name("barrier", tests, NULL, NULL);
