@@ -109,8 +109,7 @@ apart_bounced_in(struct target *target, struct apart_jid *jids)
 		target->notify->n_asked--;
 		log_warn("component.malformed", "channel=%s jid=%s",
 		    LOGQ(target->name),
-		    log_quote(members_text(members, member),
-		        member->len));
+		    log_quote(members_text(members, member), member->len));
 	}
 }
 

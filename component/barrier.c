@@ -15,7 +15,8 @@ barrier_init(struct barrier *barrier, const struct barrier_opts *opts)
 	memset(barrier, 0, sizeof(*barrier));
 	barrier->domain = opts->domain;
 	barrier->server = opts->server;
-	barrier->window_stanzas = opts->window_stanzas;
+	barrier->window[BARRIER_DIRECT] = opts->window_stanzas;
+	barrier->window[BARRIER_COPIES] = opts->window_copies;
 	barrier->window_bytes = opts->window_bytes;
 	barrier->drop = opts->drop;
 }
@@ -33,8 +34,8 @@ barrier_clear(struct barrier *barrier)
 static void
 barrier_begin_batch(struct barrier *barrier)
 {
-	barrier->batch_stanzas = barrier->batch_bytes = 0;
-	memset(barrier->batch_ways, 0, sizeof(barrier->batch_ways));
+	memset(barrier->batch_count, 0, sizeof(barrier->batch_count));
+	barrier->batch_bytes = 0;
 }
 
 void
@@ -46,7 +47,8 @@ barrier_reset(struct barrier *barrier, uint32_t epoch, int64_t now_ms)
 	barrier->seq = 0;
 	barrier->sure = barrier->batch++;
 	barrier_begin_batch(barrier);
-	barrier->stanzas = barrier->bytes = 0;
+	memset(barrier->count, 0, sizeof(barrier->count));
+	barrier->bytes = 0;
 	barrier->quiet_ms = now_ms;
 }
 
@@ -59,34 +61,46 @@ barrier_set_service(struct barrier *barrier, const char *service)
 void
 barrier_set_window(struct barrier *barrier, uint64_t stanzas)
 {
-	barrier->window_stanzas = stanzas;
+	barrier->window[BARRIER_DIRECT] = stanzas;
 }
 
 bool
-barrier_is_full(const struct barrier *barrier)
+barrier_is_full(const struct barrier *barrier, enum barrier_way way)
 {
-	return barrier->stanzas >= barrier->window_stanzas ||
+	return barrier->count[way] >= barrier->window[way] ||
 	    barrier->bytes >= barrier->window_bytes;
 }
 
 uint64_t
 barrier_room(const struct barrier *barrier)
 {
-	return barrier_is_full(barrier) ?
+	return barrier_is_full(barrier, BARRIER_DIRECT) ?
 	    0 :
-	    barrier->window_stanzas - barrier->stanzas;
+	    barrier->window[BARRIER_DIRECT] - barrier->count[BARRIER_DIRECT];
+}
+
+uint64_t
+barrier_unconfirmed(const struct barrier *barrier)
+{
+	return barrier->count[BARRIER_DIRECT] + barrier->count[BARRIER_COPIES];
+}
+
+uint64_t
+barrier_unasked(const struct barrier *barrier)
+{
+	return barrier->batch_count[BARRIER_DIRECT] +
+	    barrier->batch_count[BARRIER_COPIES];
 }
 
 static void
 barrier_count(struct barrier *barrier, enum barrier_way way, uint64_t stanzas,
     size_t bytes, int64_t now_ms)
 {
-	if (barrier->batch_stanzas == 0)
+	if (barrier_unasked(barrier) == 0)
 		barrier->batch_ms = now_ms;
-	barrier->batch_ways[way] = true;
-	barrier->batch_stanzas += stanzas;
+	barrier->batch_count[way] += stanzas;
 	barrier->batch_bytes += bytes;
-	barrier->stanzas += stanzas;
+	barrier->count[way] += stanzas;
 	barrier->bytes += bytes;
 }
 
@@ -106,24 +120,20 @@ barrier_sent_copies(struct barrier *barrier, uint64_t copies, size_t bytes,
 bool
 barrier_has_copies(const struct barrier *barrier)
 {
-	bool has = barrier->batch_ways[BARRIER_COPIES];
-	int i;
-
-	for (i = 0; i < barrier->open; i++)
-		has |= barrier->slots[i].owed[BARRIER_COPIES];
-	return has;
+	return barrier->count[BARRIER_COPIES] > 0;
 }
 
 uint64_t
 barrier_mark(const struct barrier *barrier)
 {
-	return barrier->batch_stanzas > 0 ? barrier->batch : barrier->batch - 1;
+	return barrier_unasked(barrier) > 0 ? barrier->batch :
+	                                      barrier->batch - 1;
 }
 
 bool
-barrier_is_unasked(const struct barrier *barrier, uint64_t mark)
+barrier_is_askable(const struct barrier *barrier, uint64_t mark)
 {
-	return mark == barrier->batch && barrier->batch_stanzas > 0 &&
+	return mark == barrier->batch && barrier_unasked(barrier) > 0 &&
 	    barrier_can_put(barrier);
 }
 
@@ -136,7 +146,7 @@ barrier_is_sure(const struct barrier *barrier, uint64_t mark)
 bool
 barrier_is_clean(const struct barrier *barrier)
 {
-	return barrier->stanzas == 0;
+	return barrier_unconfirmed(barrier) == 0;
 }
 
 bool
@@ -150,13 +160,15 @@ barrier_is_due(const struct barrier *barrier, int64_t now_ms)
 {
 	if (!barrier_can_put(barrier))
 		return false;
-	if (barrier->batch_stanzas == 0)
+	if (barrier_unasked(barrier) == 0)
 		return barrier->open == 0 &&
 		    now_ms - barrier->quiet_ms >= BARRIER_IDLE_MS;
-	return barrier->batch_stanzas >= BARRIER_STANZAS ||
+	return barrier->batch_count[BARRIER_DIRECT] >= BARRIER_STANZAS ||
+	    barrier->batch_count[BARRIER_COPIES] >= BARRIER_COPIES_BATCH ||
 	    barrier->batch_bytes >= BARRIER_BYTES ||
 	    now_ms - barrier->batch_ms >= BARRIER_AGE_MS ||
-	    barrier_is_full(barrier);
+	    barrier_is_full(barrier, BARRIER_DIRECT) ||
+	    barrier_is_full(barrier, BARRIER_COPIES);
 }
 
 static void
@@ -197,14 +209,14 @@ barrier_put(struct barrier *barrier, void *snapshot, int64_t now_ms,
 	struct barrier_slot *slot = &barrier->slots[barrier->open++];
 
 	slot->seq = slot->again = ++barrier->seq;
-	slot->stanzas = barrier->batch_stanzas;
+	memcpy(slot->count, barrier->batch_count, sizeof(slot->count));
 	slot->bytes = barrier->batch_bytes;
 	slot->put_ms = now_ms;
 	slot->snapshot = snapshot;
 	slot->batch = barrier->batch++;
-	memcpy(slot->owed, barrier->batch_ways, sizeof(slot->owed));
-	if (barrier->batch_stanzas == 0)
-		slot->owed[BARRIER_DIRECT] = true;
+	slot->owed[BARRIER_COPIES] = slot->count[BARRIER_COPIES] > 0;
+	slot->owed[BARRIER_DIRECT] =
+	    slot->count[BARRIER_DIRECT] > 0 || !slot->owed[BARRIER_COPIES];
 	barrier_begin_batch(barrier);
 	barrier->quiet_ms = barrier->put_ms = now_ms;
 	barrier_write(barrier, slot, slot->seq, out);
@@ -282,7 +294,8 @@ barrier_confirm(struct barrier *barrier, int64_t now_ms, void **snapshot)
 	if (n == 0)
 		return false;
 	for (i = 0; i < n; i++) {
-		barrier->stanzas -= slot[i].stanzas;
+		barrier->count[BARRIER_DIRECT] -= slot[i].count[BARRIER_DIRECT];
+		barrier->count[BARRIER_COPIES] -= slot[i].count[BARRIER_COPIES];
 		barrier->bytes -= slot[i].bytes;
 		if (i < n - 1)
 			barrier->drop(slot[i].snapshot);
@@ -332,6 +345,18 @@ barrier_void(struct barrier *barrier)
 	}
 }
 
+/* What was written since is asked of the server instead. */
+static void
+barrier_forgive_batch(struct barrier *barrier)
+{
+	uint64_t copies = barrier->batch_count[BARRIER_COPIES];
+
+	barrier->batch_count[BARRIER_COPIES] = 0;
+	barrier->batch_count[BARRIER_DIRECT] += copies;
+	barrier->count[BARRIER_COPIES] -= copies;
+	barrier->count[BARRIER_DIRECT] += copies;
+}
+
 void
 barrier_forgive(struct barrier *barrier)
 {
@@ -341,9 +366,7 @@ barrier_forgive(struct barrier *barrier)
 	barrier_void(barrier);
 	for (i = 0; i < barrier->open; i++)
 		barrier->slots[i].owed[BARRIER_COPIES] = false;
-	if (barrier->batch_ways[BARRIER_COPIES])
-		barrier->batch_ways[BARRIER_DIRECT] = true;
-	barrier->batch_ways[BARRIER_COPIES] = false;
+	barrier_forgive_batch(barrier);
 	barrier_confirm(barrier, barrier->quiet_ms, &none);
 }
 
@@ -403,7 +426,7 @@ barrier_wait_ms(const struct barrier *barrier, int64_t now_ms)
 {
 	int64_t age = barrier_age(barrier, now_ms), wait;
 
-	if (barrier->batch_stanzas > 0 && barrier_can_put(barrier))
+	if (barrier_unasked(barrier) > 0 && barrier_can_put(barrier))
 		wait = barrier->batch_ms + BARRIER_AGE_MS - now_ms;
 	else
 		wait = barrier->open > 0 ?

@@ -38,7 +38,10 @@
 #define BARRIER_FALLBACK_MS 5000
 #define BARRIER_AGAIN_MS    1000
 #define BARRIER_OPEN_MAX    4
-#define BARRIER_COPIES_MS   10000
+/* Of copies: they come from the service faster than stanzas are read, so that
+ * it needs more of them to have work while it answers. */
+#define BARRIER_COPIES_BATCH 1000
+#define BARRIER_COPIES_MS    10000
 
 enum barrier_form {
 	BARRIER_PING,    /* urn:xmpp:ping to the server's own domain */
@@ -63,7 +66,7 @@ struct barrier_slot {
 	uint64_t again; /* the last one that was put in its place */
 	uint64_t batch;
 	bool owed[BARRIER_WAYS]; /* an answer */
-	uint64_t stanzas;
+	uint64_t count[BARRIER_WAYS];
 	uint64_t bytes;
 	int64_t put_ms;
 	void *snapshot;
@@ -74,7 +77,7 @@ struct barrier {
 	const char *domain;  /* ours */
 	const char *server;  /* that of the pings */
 	const char *service; /* of copies; NULL: none are sent */
-	uint64_t window_stanzas;
+	uint64_t window[BARRIER_WAYS];
 	uint64_t window_bytes;
 	void (*drop)(void *snapshot);
 	enum barrier_form form;
@@ -83,16 +86,16 @@ struct barrier {
 	/* Oldest first.  One more than may be open, for the fallback's. */
 	struct barrier_slot slots[BARRIER_OPEN_MAX + 1];
 	int open;
-	uint64_t batch;                /* number of the one that is written */
-	uint64_t sure;                 /* of the last one confirmed */
-	bool batch_ways[BARRIER_WAYS]; /* what is in it */
-	uint64_t batch_stanzas;        /* sent since the last barrier */
+	uint64_t batch; /* number of the one that is written */
+	uint64_t sure;  /* of the last one confirmed */
+	/* Sent since the last barrier. */
+	uint64_t batch_count[BARRIER_WAYS];
 	uint64_t batch_bytes;
 	int64_t batch_ms; /* when the first of them was */
 	int64_t quiet_ms; /* when something was last heard or asked */
 	int64_t put_ms;   /* when a barrier was last put */
 	int64_t took_ms;  /* from the last one confirmed to its answer */
-	uint64_t stanzas; /* unconfirmed in all */
+	uint64_t count[BARRIER_WAYS]; /* unconfirmed in all */
 	uint64_t bytes;
 };
 
@@ -100,6 +103,7 @@ struct barrier_opts {
 	const char *domain; /* borrowed */
 	const char *server; /* borrowed */
 	uint64_t window_stanzas;
+	uint64_t window_copies;
 	uint64_t window_bytes;
 	void (*drop)(void *snapshot); /* frees one that is no longer wanted */
 };
@@ -113,10 +117,14 @@ void barrier_reset(struct barrier *barrier, uint32_t epoch, int64_t now_ms);
 void barrier_set_service(struct barrier *barrier, const char *service);
 /* From now on no more than so many unconfirmed. */
 void barrier_set_window(struct barrier *barrier, uint64_t stanzas);
-/* No more stanzas until a confirmation. */
-bool barrier_is_full(const struct barrier *barrier);
+/* No more by that way until a confirmation. */
+bool barrier_is_full(const struct barrier *barrier, enum barrier_way way);
 /* How many more stanzas the window takes, going by their count. */
 uint64_t barrier_room(const struct barrier *barrier);
+/* Stanzas and copies that are not confirmed. */
+uint64_t barrier_unconfirmed(const struct barrier *barrier);
+/* Those of them that no barrier stands behind. */
+uint64_t barrier_unasked(const struct barrier *barrier);
 void barrier_sent(struct barrier *barrier, size_t bytes, int64_t now_ms);
 /* One stanza for the service, of which it makes so many; each counts. */
 void barrier_sent_copies(struct barrier *barrier, uint64_t copies, size_t bytes,
@@ -127,7 +135,7 @@ bool barrier_has_copies(const struct barrier *barrier);
  * or is not under way any more.  0 is sure. */
 uint64_t barrier_mark(const struct barrier *barrier);
 /* No barrier was put behind it, and one can be. */
-bool barrier_is_unasked(const struct barrier *barrier, uint64_t mark);
+bool barrier_is_askable(const struct barrier *barrier, uint64_t mark);
 bool barrier_is_sure(const struct barrier *barrier, uint64_t mark);
 /* Everything sent is confirmed. */
 bool barrier_is_clean(const struct barrier *barrier);

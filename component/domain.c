@@ -229,7 +229,7 @@ domain_check_drain(struct domain *domain)
 		domain->closing = link_close(domain->link);
 		if (!domain->closing)
 			domain_finish(domain);
-	} else if (domain->barrier.batch_stanzas > 0 &&
+	} else if (barrier_unasked(&domain->barrier) > 0 &&
 	    barrier_can_put(&domain->barrier))
 		domain_put_barrier(domain);
 }
@@ -303,7 +303,8 @@ domain_up(void *arg)
 static void
 domain_suspect(struct domain *domain)
 {
-	bool alone = domain->barrier.stanzas == 1 && !domain->answered;
+	bool alone =
+	    barrier_unconfirmed(&domain->barrier) == 1 && !domain->answered;
 	uint64_t seq = alone ? notify_last(domain->notify) : 0;
 	char position[STORE_POSITION_MAX];
 
@@ -321,7 +322,8 @@ static void
 domain_down(void *arg, enum link_end end)
 {
 	struct domain *domain = arg;
-	uint64_t unconfirmed = domain->barrier.stanzas, before, after;
+	uint64_t unconfirmed = barrier_unconfirmed(&domain->barrier);
+	uint64_t before, after;
 
 	if (end == LINK_END_STANZA)
 		domain_suspect(domain);
@@ -525,7 +527,8 @@ domain_make_notify(struct domain *domain)
 {
 	struct barrier_opts barrier = { domain->conf->domain,
 		domain->conf->ping, domain->conf->window_stanzas,
-		domain->conf->window_bytes, free };
+		domain->conf->multicast_window, domain->conf->window_bytes,
+		free };
 	struct notify_opts notify = {
 		.worker = domain->worker,
 		.domain = domain->conf->domain,
@@ -662,5 +665,5 @@ domain_status(const struct domain *domain, void *json_object)
 	json_object_set_new(json, "subscriptions",
 	    json_integer((json_int_t)notify_members(domain->notify)));
 	json_object_set_new(json, "unconfirmed",
-	    json_integer((json_int_t)domain->barrier.stanzas));
+	    json_integer((json_int_t)barrier_unconfirmed(&domain->barrier)));
 }

@@ -14,9 +14,9 @@
 #define MULTICAST_FORM    "jabber:x:data"
 #define MULTICAST_STANZAS "urn:ietf:params:xml:ns:xmpp-stanzas"
 
-#define MULTICAST_REFUSED(reason)                                \
-	STAT_COUNTER("waft_component_multicast_refused_total",   \
-	    "Times the multicast service did not do its work, "  \
+#define MULTICAST_REFUSED(reason)                               \
+	STAT_COUNTER("waft_component_multicast_refused_total",  \
+	    "Times the multicast service did not do its work, " \
 	    "by reason; what was not confirmed was sent again", \
 	    "reason=\"" reason "\"")
 static struct stat_metric multicast_too_many = MULTICAST_REFUSED("too-many");
@@ -195,8 +195,7 @@ multicast_may_be(const struct multicast *multicast, const char *jid)
 static void
 multicast_hear_items(struct multicast *multicast, const struct xml *stanza)
 {
-	const struct xml *query =
-	    xml_child(stanza, MULTICAST_ITEMS, "query");
+	const struct xml *query = xml_child(stanza, MULTICAST_ITEMS, "query");
 	const struct xml *item;
 
 	if (multicast->n_items > 0 || multicast->service != NULL)
@@ -288,8 +287,7 @@ multicast_hear_info(struct multicast *multicast, const struct xml *stanza,
 	const struct xml *query = xml_child(stanza, MULTICAST_INFO, "query");
 	size_t i = 0;
 
-	while (i < multicast->n_items &&
-	    strcmp(multicast->items[i], from) != 0)
+	while (i < multicast->n_items && strcmp(multicast->items[i], from) != 0)
 		i++;
 	if (i == multicast->n_items || multicast->n_open == 0)
 		return false;

@@ -81,7 +81,12 @@ notify_drop_member(struct notify *notify, const char *name, uint64_t n)
 
 	if (channel == NULL || !roll_del(&notify->roll, channel, n))
 		return;
-	if (target != NULL && target->members->count == 0)
+	if (target == NULL)
+		return;
+	/* The others move up. */
+	if (target->class->multicast)
+		send_hold(target);
+	if (target->members->count == 0)
 		target_free(target);
 }
 

@@ -10,8 +10,8 @@
 #include "component/multicast.h"
 #include "component/roster.h"
 
-#define SEND_SKIPPED(reason)                                           \
-	STAT_COUNTER("waft_component_skipped_total",                   \
+#define SEND_SKIPPED(reason)                         \
+	STAT_COUNTER("waft_component_skipped_total", \
 	    "Deliveries left out, by reason", "reason=\"" reason "\"")
 static struct stat_metric send_iq_bare = SEND_SKIPPED("iq-to-bare-jid");
 static struct stat_metric send_away = SEND_SKIPPED("away");
@@ -36,7 +36,9 @@ struct send {
 	enum barrier_way way; /* to local members */
 	size_t group_max;
 	size_t group_n; /* in notify->group */
+	size_t between; /* stanzas since that was begun */
 	bool unproven;  /* one of them is */
+	bool ragged;    /* groups may be others for the next item */
 	size_t written; /* stanzas */
 };
 
@@ -90,11 +92,11 @@ send_way(const struct target *target, const struct stanza *stanza)
 	const struct notify *notify = target->notify;
 
 	return target->class->multicast && target->back == NULL &&
-	    target->members->count > 1 &&
-	    stanza_kind(stanza) == STANZA_MESSAGE &&
-	    !stanza_is_addressed(stanza) && notify->multicast != NULL &&
-	    multicast_limit(notify->multicast,
-	        loop_now_ms(worker_loop(notify->worker))) > 0 ?
+	        target->members->count > 1 &&
+	        stanza_kind(stanza) == STANZA_MESSAGE &&
+	        !stanza_is_addressed(stanza) && notify->multicast != NULL &&
+	        multicast_limit(notify->multicast,
+	            loop_now_ms(worker_loop(notify->worker))) > 0 ?
 	    BARRIER_COPIES :
 	    BARRIER_DIRECT;
 }
@@ -178,6 +180,7 @@ send_direct(struct send *send, struct member *member)
 	id->len = id_len;
 	barrier_sent(notify->barrier, out->len - before, send_now(send));
 	send->written++;
+	send->between++;
 	if (member->apart == MEMBER_SUSPECT || member->apart == MEMBER_ASKED) {
 		notify->n_asked += member->apart == MEMBER_SUSPECT;
 		member->apart = MEMBER_ASKED;
@@ -224,8 +227,10 @@ send_gather(struct send *send, struct member *member)
 {
 	struct buf *group = &send->notify->group;
 
-	if (send->group_n == 0)
+	if (send->group_n == 0) {
 		buf_adds(group, "<addresses xmlns='" MULTICAST_NS "'>");
+		send->between = 0;
+	}
 	buf_adds(group, "<address type='bcc' jid='");
 	buf_add(group, members_text(send->target->members, member),
 	    member->len);
@@ -235,18 +240,30 @@ send_gather(struct send *send, struct member *member)
 		member->proof = MEMBER_SENT;
 		send->unproven = true;
 	}
-	if (send->group_n >= send->group_max || group->len > SEND_GROUP_BYTES)
-		send_group(send);
+}
+
+static enum barrier_way
+send_way_to(const struct send *send, const struct member *member)
+{
+	return send->way == BARRIER_COPIES && member->local &&
+	        member->apart == MEMBER_GROUPED ?
+	    BARRIER_COPIES :
+	    BARRIER_DIRECT;
 }
 
 static void
 send_to(struct send *send, struct member *member)
 {
-	if (send->way == BARRIER_COPIES && member->local &&
-	    member->apart == MEMBER_GROUPED)
+	if (send_way_to(send, member) == BARRIER_COPIES)
 		send_gather(send, member);
 	else
 		send_direct(send, member);
+	/* Where a group ends goes by the members alone: see send_hold_next().
+	 */
+	if (send->group_n >= send->group_max ||
+	    send->between >= send->group_max ||
+	    send->notify->group.len > SEND_GROUP_BYTES)
+		send_group(send);
 }
 
 static void
@@ -297,12 +314,20 @@ send_check_batch(struct send *send, uint64_t done)
 {
 	struct notify *notify = send->notify;
 
-	if (!barrier_is_due(notify->barrier, send_now(send)))
+	if (send->group_n > 0 ||
+	    !barrier_is_due(notify->barrier, send_now(send)))
 		return;
-	send_group(send);
 	send->target->part_seq = send->entry->seq;
 	send->target->part_n = done;
 	notify->batch(notify->arg);
+}
+
+/* A group that was begun is made whole, whatever room there is. */
+static bool
+send_may_write(const struct send *send, const struct member *member)
+{
+	return send->group_n > 0 ||
+	    target_may_write(send->target, send_way_to(send, member));
 }
 
 /* All that the window and its turn allow; false: there are more. */
@@ -316,9 +341,12 @@ send_members(struct send *send, uint64_t *done)
 
 	for (i = members_after(members, *done); i < members->count; i++) {
 		member = &members->list[i];
-		if (!send_is_for(send, member))
+		if (!send_is_for(send, member)) {
+			send->ragged |=
+			    send_way_to(send, member) == BARRIER_COPIES;
 			continue;
-		if (!target_may_write(target))
+		}
+		if (!send_may_write(send, member))
 			break;
 		send_to(send, member);
 		target->budget--;
@@ -330,12 +358,29 @@ send_members(struct send *send, uint64_t *done)
 	return i == members->count;
 }
 
+/* The next item is on its way before this one is confirmed only where the same
+ * members stand in the same groups: what refuses one of them refuses the next,
+ * too, and nobody gets that first. */
+static void
+send_hold_next(struct target *target)
+{
+	uint64_t mark = target->proof;
+
+	if ((target->ragged || target->class->available_only) &&
+	    target->mark > mark)
+		mark = target->mark;
+	target->ragged = false;
+	if (mark > target->hold)
+		target->hold = mark;
+}
+
 enum sink_result
 send_item(struct target *target, struct entry *entry,
     const struct stanza *stanza)
 {
 	uint64_t done = target->part_seq == entry->seq ? target->part_n : 0;
 	struct send send;
+	bool all;
 
 	target_end_turn(target);
 	if (target->last < entry->seq)
@@ -346,15 +391,20 @@ send_item(struct target *target, struct entry *entry,
 		target_wait_sure(target);
 		return SINK_FULL;
 	}
-	if (send_members(&send, &done)) {
+	all = send_members(&send, &done);
+	target->ragged |= send.ragged;
+	if (all) {
 		target->part_seq = target->part_n = 0;
-		if (target->proof > target->hold)
-			target->hold = target->proof;
+		send_hold_next(target);
 		return SINK_TOOK;
 	}
 	target->part_seq = done > 0 ? entry->seq : 0;
 	target->part_n = done;
-	target_wait(target);
+	if (send.way == BARRIER_COPIES &&
+	    barrier_is_full(target->notify->barrier, BARRIER_COPIES))
+		target_wait_sure(target);
+	else
+		target_wait(target);
 	return SINK_FULL;
 }
 

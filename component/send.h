@@ -6,10 +6,10 @@
  *
  * The service has a queue of its own, so what goes directly overtakes what goes
  * through it.  So a channel's members get all items the same way, and when that
- * changes, what is under way is waited for.  It is also waited for when
- * somebody is in a group for the first time: if it is refused because of him,
- * nobody in it has had a later item (apart.h).  Private to target.c and
- * comeback.c.
+ * changes, what is under way is waited for.  It is also waited for when the
+ * next item's groups would be others, and when somebody is in a group for the
+ * first time: if one is refused, nobody in it has had a later item.  Private to
+ * target.c, notify.c and comeback.c.
  */
 #ifndef WAFT_COMPONENT_SEND_H
 #define WAFT_COMPONENT_SEND_H

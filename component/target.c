@@ -61,7 +61,7 @@ target_wait_sure(struct target *target)
 		return;
 	target->unsure = true;
 	target_enqueue(target, &notify->unsure);
-	if (barrier_is_unasked(notify->barrier, target->hold))
+	if (barrier_is_askable(notify->barrier, target->hold))
 		notify->batch(notify->arg);
 }
 
@@ -219,12 +219,6 @@ target_free(struct target *target)
 
 /* ---- delivery -------------------------------------------------------- */
 
-static bool
-target_has_room(const struct notify *notify)
-{
-	return notify->open && !barrier_is_full(notify->barrier);
-}
-
 /* Lets as many go on as the window has turns for, in the order they came. */
 void
 target_grant(void *arg)
@@ -233,7 +227,7 @@ target_grant(void *arg)
 	struct target *target;
 	uint64_t room = barrier_room(notify->barrier), given = 0;
 
-	if (!target_has_room(notify))
+	if (!notify->open || room == 0)
 		return;
 	while (given < room && (target = TAILQ_FIRST(&notify->waiting))) {
 		target_stop_waiting(target);
@@ -251,11 +245,11 @@ target_grant(void *arg)
 }
 
 bool
-target_may_write(struct target *target)
+target_may_write(struct target *target, enum barrier_way way)
 {
 	struct notify *notify = target->notify;
 
-	if (!target_has_room(notify))
+	if (!notify->open || barrier_is_full(notify->barrier, way))
 		return false;
 	if (target->budget > 0)
 		return true;

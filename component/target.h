@@ -44,7 +44,8 @@ struct target {
 	uint64_t mark;
 	uint64_t hold;
 	uint64_t proof;
-	int budget; /* stanzas until the others' turn */
+	bool ragged; /* groups of the item were not whole */
+	int budget;  /* stanzas until the others' turn */
 	bool waiting;
 	bool unsure;  /* for a confirmation, whatever room there is */
 	bool granted; /* a turn, and has not begun it */
@@ -120,7 +121,7 @@ struct notify {
 
 /* Its place in the queue for the window, and out of it. */
 void target_wait(struct target *target);
-/* For target->hold. */
+/* For a confirmation, whatever room there is: of target->hold, or of copies. */
 void target_wait_sure(struct target *target);
 /* Those who did look again. */
 void target_recheck(struct notify *notify);
@@ -141,8 +142,8 @@ void target_took(struct target *target);
 void target_settle(void *arg);
 /* Sets its sub: it gets what follows `after`. */
 void target_begin(struct target *target, uint64_t after);
-/* May it write one more stanza? */
-bool target_may_write(struct target *target);
+/* May it write one more by that way? */
+bool target_may_write(struct target *target, enum barrier_way way);
 /* It has had its turn, or does not need it any more. */
 void target_end_turn(struct target *target);
 /* Lets those who wait go on; arg is the notify. */

@@ -82,8 +82,9 @@ struct conf_component {
 	uint64_t window_bytes;   /* unconfirmed on the link; 1M */
 	uint64_t window_stanzas; /* unconfirmed on the link; 1024 */
 	enum conf_bounce bounce;
-	char *multicast;     /* JID of the service, or NULL: looked for */
-	int multicast_group; /* receivers in one stanza; 100 */
+	char *multicast;           /* JID of the service, or NULL: looked for */
+	int multicast_group;       /* receivers in one stanza; 100 */
+	uint64_t multicast_window; /* copies unconfirmed; 4000 */
 	struct conf_strings creators;        /* bare JIDs and domains */
 	struct conf_strings operators;       /* the same */
 	int stanzas_per_jid;                 /* a second; 100 */

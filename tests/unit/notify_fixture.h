@@ -118,8 +118,8 @@ static inline void
 begin_opts(struct world *world, uint64_t window, bool iq,
     const struct multicast *multicast)
 {
-	struct barrier_opts barrier = { DOMAIN, "example.org", window, 1 << 20,
-		free };
+	struct barrier_opts barrier = { DOMAIN, "example.org", window, window,
+		1 << 20, free };
 	struct notify_opts notify = { .domain = DOMAIN,
 		.local = "example.org",
 		.multicast = multicast,
@@ -207,7 +207,7 @@ answer(struct world *world, uint64_t barrier)
 static inline void
 confirm(struct world *world)
 {
-	if (world->barrier.batch_stanzas > 0 || world->barrier.open == 0)
+	if (barrier_unasked(&world->barrier) > 0 || world->barrier.open == 0)
 		batch_cb(world);
 	answer(world, world->barrier.seq);
 }

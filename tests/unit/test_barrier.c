@@ -17,7 +17,7 @@ static void
 begin(struct barrier *barrier)
 {
 	static const struct barrier_opts opts = { "push.example.org",
-		"example.org", 1024, 1 << 20, drop_cb };
+		"example.org", 1024, 4096, 1 << 20, drop_cb };
 
 	dropped = 0;
 	barrier_init(barrier, &opts);
@@ -142,22 +142,22 @@ TEST(the_window_closes_by_stanzas_or_bytes_until_confirmed)
 
 	begin(&barrier);
 	send_many(&barrier, 1023, 10, 0);
-	assert_false(barrier_is_full(&barrier));
+	assert_false(barrier_is_full(&barrier, BARRIER_DIRECT));
 	send_many(&barrier, 1, 10, 0);
-	assert_true(barrier_is_full(&barrier));
+	assert_true(barrier_is_full(&barrier, BARRIER_DIRECT));
 	assert_int_equal(barrier_room(&barrier), 0);
 	put(&barrier, &mark, 0);
 	answer(&barrier, "b-00000abc-1");
-	assert_false(barrier_is_full(&barrier));
+	assert_false(barrier_is_full(&barrier, BARRIER_DIRECT));
 
 	send_many(&barrier, 1, 1 << 20, 0);
-	assert_true(barrier_is_full(&barrier));
+	assert_true(barrier_is_full(&barrier, BARRIER_DIRECT));
 	assert_true(barrier_is_due(&barrier, 0));
 }
 
 TEST(a_full_window_smaller_than_a_batch_is_due)
 {
-	struct barrier_opts opts = { "push.example.org", "example.org", 8,
+	struct barrier_opts opts = { "push.example.org", "example.org", 8, 4096,
 		1 << 20, drop_cb };
 	struct barrier barrier;
 
@@ -352,16 +352,17 @@ TEST(c5_23_copies_are_confirmed_by_the_service_stanzas_by_the_server)
 	begin(&barrier);
 	barrier_set_service(&barrier, service);
 	barrier_sent_copies(&barrier, 100, 5000, 0);
-	assert_int_equal(barrier_room(&barrier), 924);
+	assert_int_equal(barrier_unconfirmed(&barrier), 100);
+	assert_int_equal(barrier_room(&barrier), 1024);
 	put(&barrier, &marks[0], 0);
 	/* The server's answer says nothing of them. */
-	assert_int_equal(
-	    answer_from(&barrier, "example.org", "b-00000abc-1", &got),
+	assert_int_equal(answer_from(&barrier, "example.org", "b-00000abc-1",
+	                     &got),
 	    BARRIER_NOTHING_NEW);
 	assert_int_equal(answer_from(&barrier, service, "b-00000abc-1", &got),
 	    BARRIER_CONFIRMED);
 	assert_ptr_equal(got, &marks[0]);
-	assert_int_equal(barrier_room(&barrier), 1024);
+	assert_int_equal(barrier_unconfirmed(&barrier), 0);
 
 	/* Both in one batch: both have to answer, in either order. */
 	barrier_sent_copies(&barrier, 10, 100, 0);
@@ -369,8 +370,8 @@ TEST(c5_23_copies_are_confirmed_by_the_service_stanzas_by_the_server)
 	put(&barrier, &marks[1], 0);
 	send_many(&barrier, 1, 10, 0);
 	put(&barrier, &marks[2], 0);
-	assert_int_equal(
-	    answer_from(&barrier, "example.org", "b-00000abc-3", &got),
+	assert_int_equal(answer_from(&barrier, "example.org", "b-00000abc-3",
+	                     &got),
 	    BARRIER_NOTHING_NEW);
 	assert_true(barrier_has_copies(&barrier));
 	assert_int_equal(answer_from(&barrier, service, "b-00000abc-2", &got),
@@ -398,7 +399,8 @@ TEST(c5_23_asks_whom_it_has_to)
 	barrier_sent_copies(&barrier, 10, 100, 0);
 	barrier_sent(&barrier, 10, 0);
 	barrier_put(&barrier, NULL, 0, &out);
-	assert_non_null(strstr(out.data, " to='example.org' id='b-00000abc-2'"));
+	assert_non_null(
+	    strstr(out.data, " to='example.org' id='b-00000abc-2'"));
 	assert_non_null(
 	    strstr(out.data, " to='multicast.example.org' id='b-00000abc-2'"));
 	/* Again only whoever has not answered. */
@@ -422,9 +424,9 @@ TEST(c5_23_what_is_void_is_confirmed_without_a_snapshot)
 	barrier_set_service(&barrier, "multicast.example.org");
 	barrier_sent_copies(&barrier, 10, 100, 0);
 	mark = barrier_mark(&barrier);
-	assert_true(barrier_is_unasked(&barrier, mark));
+	assert_true(barrier_is_askable(&barrier, mark));
 	put(&barrier, &note, 0);
-	assert_false(barrier_is_unasked(&barrier, mark));
+	assert_false(barrier_is_askable(&barrier, mark));
 	assert_int_equal(barrier_mark(&barrier), mark);
 	assert_false(barrier_is_sure(&barrier, mark));
 	barrier_void(&barrier);
@@ -453,7 +455,7 @@ TEST(c5_23_a_service_that_does_not_answer_is_forgiven)
 	barrier_forgive(&barrier);
 	assert_int_equal(dropped, 1);
 	assert_false(barrier_has_copies(&barrier));
-	assert_int_equal(barrier_room(&barrier), 1014);
+	assert_int_equal(barrier_unconfirmed(&barrier), 10);
 	put(&barrier, &note, 10060);
 	answer(&barrier, "b-00000abc-2");
 	assert_true(barrier_is_clean(&barrier));

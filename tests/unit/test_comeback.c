@@ -195,7 +195,7 @@ confirm_all(struct model *model)
 {
 	struct world *world = &model->world;
 
-	if (world->barrier.batch_stanzas > 0)
+	if (barrier_unasked(&world->barrier) > 0)
 		batch_cb(world);
 	if (world->barrier.open == 0)
 		return;
@@ -265,10 +265,14 @@ run(unsigned seed)
 		if (!model->awake[i])
 			wake(&model->world, &model->subs[i],
 			    model->seqs[model->has[i]]);
-	for (i = 0; i < 10 * ITEMS && model->world.barrier.stanzas > 0; i++)
+	for (i = 0;
+	     i < 10 * ITEMS && barrier_unconfirmed(&model->world.barrier) > 0;
+	     i++)
 		confirm_all(model);
 	turn(&model->world);
-	for (i = 0; i < 10 * ITEMS && model->world.barrier.stanzas > 0; i++)
+	for (i = 0;
+	     i < 10 * ITEMS && barrier_unconfirmed(&model->world.barrier) > 0;
+	     i++)
 		confirm_all(model);
 	for (i = 0; i < MEMBERS; i++)
 		if (model->has[i] != model->items)

@@ -61,7 +61,7 @@ begin(struct world *world, char *named)
 	static const struct multicast_ops ops = { send_cb, suspect_cb,
 		back_cb };
 	struct barrier_opts barrier = { "push.example.org", "example.org", 1000,
-		1 << 20, drop_cb };
+		4000, 1 << 20, drop_cb };
 	struct multicast_opts opts = { &world->component, &world->barrier, &ops,
 		world };
 
@@ -100,8 +100,8 @@ hear(struct world *world, const char *text, int64_t now_ms)
 	struct xml *root;
 	bool heard;
 
-	assert_int_equal(
-	    xml_parse(reader, text, strlen(text), false, &root, &error),
+	assert_int_equal(xml_parse(reader, text, strlen(text), false, &root,
+	                     &error),
 	    ERR_OK);
 	heard = multicast_stanza(&world->multicast, root, now_ms);
 	xml_free(root);
@@ -138,7 +138,8 @@ refuse(struct world *world, const char *condition, int receivers,
 	int i;
 
 	buf_init(&text, 0);
-	buf_adds(&text, "<message type='error' from='" SERVICE
+	buf_adds(&text,
+	    "<message type='error' from='" SERVICE
 	    "' to='news@push.example.org'><addresses xmlns='" MULTICAST_NS
 	    "'>");
 	for (i = 0; i < receivers; i++)
@@ -154,10 +155,10 @@ refuse(struct world *world, const char *condition, int receivers,
 
 /* ---- looking for it -------------------------------------------------- */
 
-#define FORM(type, value)                                                  \
-	"<x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE'>" \
-	"<value>" type "</value></field><field var='message'><value>"      \
-	value "</value></field></x>"
+#define FORM(type, value)                                                   \
+	"<x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE'>"    \
+	"<value>" type "</value></field><field var='message'><value>" value \
+	"</value></field></x>"
 
 TEST(c5_23_the_servers_items_are_asked_what_they_are)
 {
@@ -294,8 +295,9 @@ TEST(c5_23_a_service_that_takes_not_even_one_is_left_alone)
 	refuse(&world, "not-acceptable", 1, 10);
 	assert_int_equal(multicast_limit(&world.multicast, 10), 0);
 	assert_int_equal(world.backs, 2);
-	assert_int_equal(
-	    multicast_limit(&world.multicast, 10 + MULTICAST_OFF_MS), 1);
+	assert_int_equal(multicast_limit(&world.multicast,
+	                     10 + MULTICAST_OFF_MS),
+	    1);
 	end(&world);
 }
 
@@ -370,8 +372,8 @@ TEST(c5_23_a_silent_service_is_left_alone)
 	assert_int_equal(world.backs, 0);
 	multicast_tick(&world.multicast, BARRIER_COPIES_MS);
 	assert_int_equal(world.backs, 1);
-	assert_int_equal(
-	    multicast_limit(&world.multicast, BARRIER_COPIES_MS), 0);
+	assert_int_equal(multicast_limit(&world.multicast, BARRIER_COPIES_MS),
+	    0);
 	assert_true(barrier_is_clean(&world.barrier));
 	buf_clear(&out);
 	end(&world);

@@ -290,7 +290,7 @@ flush(struct model *model)
 	struct buf text;
 
 	multicast_tick(&model->multicast, now(model));
-	if (world->barrier.batch_stanzas > 0 &&
+	if (barrier_unasked(&world->barrier) > 0 &&
 	    barrier_can_put(&world->barrier))
 		batch_cb(world);
 	if (world->out.len == 0)
@@ -344,8 +344,7 @@ lose(struct model *model)
 static void
 publish_one(struct model *model)
 {
-	static const char addressed[] =
-	    "<addresses xmlns='" MULTICAST_NS "'/>";
+	static const char addressed[] = "<addresses xmlns='" MULTICAST_NS "'/>";
 	const char *kind = rand() % 5 == 0 ? "presence" : "message";
 	char text[256];
 
@@ -368,8 +367,8 @@ sleep_or_wake(struct model *model)
 	if (model->awake[i]) {
 		notify_remove(world->notify, sub);
 	} else {
-		sub->position = model->seqs[i == BAD ? model->items :
-		                                       model->has[i]];
+		sub->position =
+		    model->seqs[i == BAD ? model->items : model->has[i]];
 		sub->changed = store_newest(world->store) + 1;
 		notify_add(world->notify, sub);
 		publish(world, "changes", "<message/>");
@@ -394,6 +393,14 @@ work(struct model *model, int most)
 	turn(&model->world);
 }
 
+static bool
+is_quiet(const struct model *model)
+{
+	return model->service.first == model->service.count &&
+	    model->answers.first == model->answers.count &&
+	    barrier_is_clean(&model->world.barrier);
+}
+
 static void
 step(struct model *model)
 {
@@ -402,10 +409,19 @@ step(struct model *model)
 		lose(model);
 		break;
 	case 1:
-		model->limit = (size_t)(2 + rand() % 20);
+		/* It takes less, or is gone.  That it comes back while it is
+		 * still being sent things is not told from a refusal. */
+		if (rand() % 4 == 0)
+			model->gone = true;
+		else if (model->limit > 1)
+			model->limit = 1 + (size_t)rand() % model->limit;
 		break;
 	case 2:
-		model->gone = rand() % 4 == 0;
+		if (!is_quiet(model))
+			break;
+		model->gone = false;
+		model->limit = 20;
+		model->multicast.cap = 4;
 		break;
 	case 3:
 		/* It was silent for long, or left alone for long. */
@@ -438,7 +454,6 @@ finish(struct model *model)
 	bool more = true;
 	int i;
 
-	model->gone = false;
 	while (more) {
 		flush(model);
 		more = take(model, &model->server, server_take);
@@ -446,7 +461,7 @@ finish(struct model *model)
 		more |= take(model, &model->answers, hear);
 		turn(&model->world);
 		more |= model->world.out.len > 0 ||
-		    model->world.barrier.stanzas > 0;
+		    barrier_unconfirmed(&model->world.barrier) > 0;
 	}
 	for (i = 0; i < MEMBERS; i++)
 		if (model->awake[i] && i != BAD &&
@@ -465,7 +480,7 @@ start(struct model *model)
 	int i;
 
 	model->component.domain = (char *)(uintptr_t)DOMAIN;
-	model->component.ping = (char *)(uintptr_t)"example.org";
+	model->component.ping = (char *)(uintptr_t) "example.org";
 	model->component.multicast_group = 4;
 	model->limit = 20;
 	multicast_init(&model->multicast, &opts);
@@ -479,8 +494,7 @@ start(struct model *model)
 	turn(&model->world);
 	model->seqs[0] = store_newest(model->world.store);
 	for (i = 0; i < MEMBERS; i++) {
-		model->subs[i] =
-		    subscribe(&model->world, "news", jids[i]);
+		model->subs[i] = subscribe(&model->world, "news", jids[i]);
 		model->awake[i] = true;
 	}
 }

@@ -259,7 +259,7 @@ crowd_turn(struct crowd *crowd)
 
 	for (i = rand() % 4; i >= 0; i--)
 		loop_turn(worker_loop(world->worker), false);
-	if (rand() % 3 == 0 && world->barrier.batch_stanzas > 0 &&
+	if (rand() % 3 == 0 && barrier_unasked(&world->barrier) > 0 &&
 	    barrier_can_put(&world->barrier))
 		batch_cb(world);
 	if (rand() % 4 == 0 && world->barrier.open > 0)
@@ -305,7 +305,7 @@ crowd_settle(struct crowd *crowd)
 
 	for (round = 0; round < 400; round++) {
 		turn(world);
-		if (world->barrier.batch_stanzas > 0 &&
+		if (barrier_unasked(&world->barrier) > 0 &&
 		    barrier_can_put(&world->barrier))
 			batch_cb(world);
 		if (world->barrier.open > 0)
