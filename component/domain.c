@@ -16,7 +16,7 @@
 #include "component/load.h"
 #include "component/multicast.h"
 #include "component/notify.h"
-#include "component/position.h"
+#include "component/progress.h"
 #include "component/roster.h"
 
 /* Answers wait in memory up to so many windows of a server that does not
@@ -38,9 +38,6 @@ static struct stat_metric domain_dropped =
 static struct stat_metric domain_quarantined =
     STAT_COUNTER("waft_component_quarantined_items_total",
         "Items left out because the server ends the link over them", NULL);
-static struct stat_metric domain_rewinds =
-    STAT_COUNTER("waft_component_rewinds_total",
-        "Times delivery went back because the link was lost", NULL);
 
 struct domain {
 	struct worker *worker;
@@ -53,46 +50,22 @@ struct domain {
 	struct link *link;
 	struct barrier barrier;
 	struct multicast multicast;
-	struct position position;
+	struct progress progress;
 	struct suspect suspect;
 	struct notify *notify;
 	struct inbound *inbound;
 	struct load *load; /* while it runs */
 	struct event *timer;
 	struct deferred flush;
-	uint32_t epoch;   /* of the connection */
-	int64_t saved_ms; /* when the position was */
-	int64_t kept_ms;  /* when it was made to keep up */
-	bool moved;       /* entries passed since */
-	bool unsaved;
-	bool answered; /* answers may be among what is unconfirmed */
+	uint32_t epoch; /* of the connection */
+	bool answered;  /* answers may be among what is unconfirmed */
 	bool draining;
 	bool closing; /* the end of the stream is on its way */
 	bool ended;   /* drained() was called: nothing is stored any more */
 	int64_t drain_ms;
 };
 
-/* ---- position -------------------------------------------------------- */
-
-static void
-domain_save(struct domain *domain)
-{
-	const struct position_note *note = position_newest(&domain->position);
-	uint64_t oldest;
-
-	domain->unsaved = false;
-	domain->saved_ms = loop_now_ms(domain->loop);
-	store_state_put_under(domain->store, domain->loop, &domain->lease,
-	    domain->lease.name, note->text, note->len, NULL, NULL);
-	/* 0 unpins: nobody is there whom items could be held back for. */
-	oldest = position_oldest(&domain->position)->oldest;
-	if (notify_members(domain->notify) == 0)
-		oldest = 0;
-	else if (oldest == 0)
-		oldest = 1;
-	store_pin(domain->store, domain->conf->domain, oldest);
-	notify_forget(domain->notify, position_oldest(&domain->position)->seq);
-}
+/* ---- barriers and time ----------------------------------------------- */
 
 static void
 domain_set_window(struct domain *domain)
@@ -111,36 +84,13 @@ domain_confirm(struct domain *domain, struct position_note *note)
 {
 	stat_add(&domain_confirms, 1);
 	stat_took(&domain_trips, domain->barrier.took_ms);
-	if (note != NULL) {
-		position_confirm(&domain->position, note,
-		    loop_now_ms(domain->loop));
-		domain->unsaved = true;
-	}
+	if (note != NULL)
+		progress_confirm(&domain->progress, note);
 	if (barrier_is_clean(&domain->barrier))
 		domain->answered = false;
 	domain_set_window(domain);
 	notify_resume(domain->notify);
 }
-
-/* Nothing is out that might get lost: what was written is as sure as if it had
- * been confirmed.  So the position keeps up also with what nobody here listens
- * to, and does not hold it back from being trimmed. */
-static void
-domain_keep_up(struct domain *domain)
-{
-	int64_t now_ms = loop_now_ms(domain->loop);
-
-	if (!domain->moved || !barrier_is_clean(&domain->barrier) ||
-	    now_ms - domain->kept_ms < DOMAIN_KEEP_MS)
-		return;
-	domain->moved = false;
-	domain->kept_ms = now_ms;
-	domain->unsaved = true;
-	position_confirm(&domain->position, notify_note(domain->notify),
-	    now_ms);
-}
-
-/* ---- barriers and time ----------------------------------------------- */
 
 static void
 domain_set_timer(struct domain *domain)
@@ -151,13 +101,7 @@ domain_set_timer(struct domain *domain)
 
 	if (link_is_up(domain->link))
 		wait = barrier_wait_ms(&domain->barrier, now_ms);
-	if (domain->unsaved &&
-	    domain->saved_ms + DOMAIN_SAVE_MS - now_ms < wait)
-		wait = domain->saved_ms + DOMAIN_SAVE_MS - now_ms;
-	/* Until it is clean, the answer that makes it so comes here too. */
-	if (domain->moved && barrier_is_clean(&domain->barrier) &&
-	    domain->kept_ms + DOMAIN_KEEP_MS - now_ms < wait)
-		wait = domain->kept_ms + DOMAIN_KEEP_MS - now_ms;
+	wait = progress_wait_ms(&domain->progress, wait);
 	if (domain->draining && domain->drain_ms - now_ms < wait)
 		wait = domain->drain_ms - now_ms;
 	if (wait < 1)
@@ -204,8 +148,7 @@ domain_finish(struct domain *domain)
 {
 	if (domain->ended)
 		return;
-	if (domain->unsaved)
-		domain_save(domain);
+	progress_flush(&domain->progress, true);
 	domain->ended = true;
 	domain->ops->drained(domain->arg);
 }
@@ -224,8 +167,7 @@ domain_check_drain(struct domain *domain)
 	if (late ||
 	    (!roster_is_telling(inbound_roster(domain->inbound)) &&
 	        barrier_is_clean(&domain->barrier))) {
-		domain->kept_ms = 0;
-		domain_keep_up(domain);
+		progress_keep_up(&domain->progress, true);
 		domain->closing = link_close(domain->link);
 		if (!domain->closing)
 			domain_finish(domain);
@@ -252,9 +194,8 @@ domain_flush_cb(void *arg)
 	}
 	if (domain->draining)
 		domain_check_drain(domain);
-	domain_keep_up(domain);
-	if (domain->unsaved && now_ms - domain->saved_ms >= DOMAIN_SAVE_MS)
-		domain_save(domain);
+	progress_keep_up(&domain->progress, false);
+	progress_flush(&domain->progress, false);
 	domain_set_timer(domain);
 }
 
@@ -323,7 +264,6 @@ domain_down(void *arg, enum link_end end)
 {
 	struct domain *domain = arg;
 	uint64_t unconfirmed = barrier_unconfirmed(&domain->barrier);
-	uint64_t before, after;
 
 	if (end == LINK_END_STANZA)
 		domain_suspect(domain);
@@ -339,17 +279,9 @@ domain_down(void *arg, enum link_end end)
 		domain_finish(domain);
 		return;
 	}
-	before = position_newest(&domain->position)->seq;
-	position_rewind(&domain->position, loop_now_ms(domain->loop));
-	after = position_newest(&domain->position)->oldest;
-	stat_add(&domain_rewinds, 1);
-	log_info("component.rewind",
-	    "domain=%s unconfirmed=%llu from=%llu "
-	    "to=%llu",
-	    LOGQ(domain->conf->domain), (unsigned long long)unconfirmed,
-	    (unsigned long long)before, (unsigned long long)after);
-	notify_go_to(domain->notify, position_newest(&domain->position));
-	domain_save(domain);
+	progress_rewind(&domain->progress, unconfirmed);
+	notify_go_to(domain->notify, progress_newest(&domain->progress));
+	progress_save(&domain->progress);
 	domain_wrote(domain);
 }
 
@@ -438,8 +370,7 @@ domain_back(void *arg)
 	struct domain *domain = arg;
 
 	barrier_void(&domain->barrier);
-	stat_add(&domain_rewinds, 1);
-	notify_go_to(domain->notify, position_newest(&domain->position));
+	notify_go_to(domain->notify, progress_newest(&domain->progress));
 	notify_resume(domain->notify);
 	domain_wrote(domain);
 }
@@ -468,7 +399,7 @@ domain_load_done(void *arg, enum err err, struct position_note *note)
 
 	domain->load = NULL;
 	if (err == ERR_OK) {
-		position_start(&domain->position, note);
+		progress_start(&domain->progress, note);
 		log_info("component.loaded",
 		    "domain=%s subscriptions=%zu channels=%zu seq=%llu",
 		    LOGQ(domain->conf->domain), notify_members(domain->notify),
@@ -491,20 +422,20 @@ domain_load(struct domain *domain)
 uint64_t
 domain_seq(const struct domain *domain)
 {
-	return position_newest(&domain->position)->seq;
+	return progress_newest(&domain->progress)->seq;
 }
 
 uint64_t
 domain_oldest(const struct domain *domain)
 {
-	return position_newest(&domain->position)->oldest;
+	return progress_newest(&domain->progress)->oldest;
 }
 
 void
 domain_begin(struct domain *domain)
 {
-	notify_go_to(domain->notify, position_newest(&domain->position));
-	domain_save(domain);
+	notify_go_to(domain->notify, progress_newest(&domain->progress));
+	progress_save(&domain->progress);
 	link_start(domain->link);
 	domain_set_timer(domain);
 }
@@ -514,10 +445,8 @@ domain_entry(struct domain *domain, const struct entry *entry)
 {
 	notify_entry(domain->notify, entry);
 	inbound_entry(domain->inbound, entry);
-	if (!domain->moved) {
-		domain->moved = true;
+	if (progress_passed(&domain->progress))
 		domain_wrote(domain);
-	}
 }
 
 /* ---- life ------------------------------------------------------------ */
@@ -549,8 +478,11 @@ domain_make_notify(struct domain *domain)
 	barrier_init(&domain->barrier, &barrier);
 	multicast_init(&domain->multicast, &multicast);
 	multicast_set_wanted(&domain->multicast, worker_conf(domain->worker));
-	position_init(&domain->position, domain->conf->rewind_ms);
 	domain->notify = notify_create(&notify);
+	progress_init(&domain->progress,
+	    &(struct progress_opts){ domain->worker, &domain->lease,
+	        domain->conf->domain, domain->conf->rewind_ms, &domain->barrier,
+	        domain->notify });
 }
 
 static void
@@ -610,7 +542,7 @@ domain_free(struct domain *domain)
 	notify_free(domain->notify);
 	barrier_clear(&domain->barrier);
 	multicast_clear(&domain->multicast);
-	position_clear(&domain->position);
+	progress_clear(&domain->progress);
 	link_free(domain->link);
 	free(domain);
 }
@@ -654,16 +586,12 @@ void
 domain_status(const struct domain *domain, void *json_object)
 {
 	bool up = link_is_up(domain->link);
-	json_t *json = json_object;
 
-	json_object_set_new(json, "up", json_boolean(up));
-	json_object_set_new(json, "reason",
-	    up ? json_null() :
-	         json_string(link_end_name(link_why(domain->link))));
-	json_object_set_new(json, "channels",
-	    json_integer((json_int_t)notify_channels(domain->notify)));
-	json_object_set_new(json, "subscriptions",
-	    json_integer((json_int_t)notify_members(domain->notify)));
-	json_object_set_new(json, "unconfirmed",
-	    json_integer((json_int_t)barrier_unconfirmed(&domain->barrier)));
+	json_object_update_new(json_object,
+	    json_pack("{s:b, s:s?, s:I, s:I, s:I, s:s?}", "up", up, "reason",
+	        up ? NULL : link_end_name(link_why(domain->link)), "channels",
+	        (json_int_t)notify_channels(domain->notify), "subscriptions",
+	        (json_int_t)notify_members(domain->notify), "unconfirmed",
+	        (json_int_t)barrier_unconfirmed(&domain->barrier), "multicast",
+	        multicast_service(&domain->multicast)));
 }

@@ -16,10 +16,6 @@
 #include "common/base/conf.h"
 #include "common/channel/worker.h"
 
-/* A position is stored at most so often; and moves so often while nothing is
- * sent. */
-#define DOMAIN_SAVE_MS 100
-#define DOMAIN_KEEP_MS 1000
 /* Confirmation of the last stanzas and the end of the stream, on SIGTERM. */
 #define DOMAIN_DRAIN_MS 2000
 
