@@ -12,6 +12,7 @@ import pytest
 
 from servers import Ejabberd, Prosody, free_ports, wait_until
 from users import User
+from waft import Component
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "wire"))
@@ -129,6 +130,54 @@ def test_waft_attaches_to_a_server_by_the_examples(server, tmp_path):
         assert waft.end() == 0, waft.text()
 
 
+class MulticastEjabberd(Ejabberd):
+    """Includes the example from the start."""
+
+    def write_config(self):
+        super().write_config()
+        place = Place(self.directory)
+        with open(self.directory / "ejabberd.yml", "a") as own:
+            example = place.put("ejabberd-waft-multicast.yml",
+                                self.directory / "multicast.yml")
+            own.write(f"include_config_file:\n  - {example}\n")
+
+
+def test_c5_23_ejabberd_copies_for_the_component_alone_by_the_example():
+    """A user who asks for the same is refused."""
+    ends = []
+    try:
+        server = MulticastEjabberd(components={"push.example.org": "secret"},
+                                   domain="example.org").start()
+        ends.append(server)
+        waft = Component(server, domain="push.example.org",
+                         conf='channels "*" { multicast = yes }').start()
+        ends.append(waft)
+        users = []
+        for name in ("alice", "bob"):
+            server.add_user(name)
+            user = User(f"{name}@example.org/x", server.users[name], server.c2s_port)
+            ends.append(user)
+            users.append(user.connect())
+            waft.subscribe("news", user.bare)
+        wait_until(lambda: waft.lines("component.multicast"), 20, "it is found")
+        assert "receivers=100" in waft.lines("component.multicast")[0]
+        waft.publish("news", "<message><body>1</body></message>")
+        for user in users:
+            user.wait_for(lambda: user.bodies() == ["1"])
+        assert waft.metric("waft_component_multicast_copies_total") == 2
+        users[0].send_raw(
+            "<message to='multicast.example.org'><addresses"
+            " xmlns='http://jabber.org/protocol/address'>"
+            "<address type='bcc' jid='bob@example.org'/></addresses>"
+            "<body>2</body></message>")
+        users[0].wait_for(lambda: [each for each in users[0].messages
+                                   if each.get("type") == "error"])
+        assert users[1].bodies() == ["1"]
+    finally:
+        for each in reversed(ends):
+            each.close()
+
+
 def test_the_gateway_speaks_tls_by_its_example(tmp_path):
     place = Place(tmp_path)
     authority = Authority(tmp_path)
@@ -153,7 +202,7 @@ def test_the_gateway_speaks_tls_by_its_example(tmp_path):
 def test_each_example_is_in_a_test_and_in_the_readme():
     names = {path.name for path in EXAMPLES.iterdir()}
     assert names == {"prosody-waft.cfg.lua", "ejabberd-waft.yml", "waft.conf",
-                     "waft-tls.conf", "bot.py"}
+                     "ejabberd-waft-multicast.yml", "waft-tls.conf", "bot.py"}
     readme = (ROOT / "README.md").read_text()
     for name in names:
         assert f"(docs/examples/{name})" in readme

@@ -289,6 +289,8 @@ flush(struct model *model)
 	struct xml *root;
 	struct buf text;
 
+	/* The window of 25, and the group that was begun in it. */
+	assert_true(world->barrier.count[BARRIER_COPIES] < 25 + 4);
 	multicast_tick(&model->multicast, now(model));
 	if (barrier_unasked(&world->barrier) > 0 &&
 	    barrier_can_put(&world->barrier))
