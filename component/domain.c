@@ -579,6 +579,7 @@ domain_reload(struct domain *domain, const struct conf *conf)
 {
 	multicast_set_wanted(&domain->multicast, conf);
 	notify_reload(domain->notify, conf);
+	domain_wrote(domain);
 	inbound_reload(domain->inbound, conf);
 }
 

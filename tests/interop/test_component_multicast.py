@@ -3,6 +3,7 @@ arrives, in which order, and what becomes of all that the service refuses."""
 
 import http.client
 import re
+import signal
 
 import pytest
 
@@ -160,6 +161,50 @@ def test_c5_23_order_is_kept_when_the_way_changes(make):
     assert all(bodies(user) == [str(number) for number in range(60)] for user in users)
     assert waft.metric(COPIES) == 200
     assert waft.metric("waft_component_sent_stanzas_total") >= 100
+
+
+def test_c5_23_a_class_is_changed_while_it_runs(make):
+    server, waft, users = make(None, 4, conf='channels "*" { }')
+    sent = 0
+    for reloads, multicast in enumerate(("no", "yes", "no")):
+        waft.conf.write_text(re.sub(
+            r'channels "\*" \{.*\}', f'channels "*" {{ multicast = {multicast} }}',
+            waft.conf.read_text()))
+        waft.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: len(waft.lines("reload")) > reloads, 20,
+                   "it was reloaded")
+        if multicast == "yes":
+            found(waft)
+        for _ in range(20):
+            waft.publish("news", body(sent))
+            sent += 1
+    wait_bodies(users, sent)
+    assert all(bodies(user) == [str(number) for number in range(sent)] for user in users)
+    assert 0 < waft.metric(COPIES) <= 4 * 40
+
+
+def test_c5_23_a_component_elsewhere_names_the_service(make):
+    """Its domain is not below the users', and the service is not looked for."""
+    server = Multicast(None)
+    server.components = {"push.example.org": "secret"}
+    server.start()
+    waft = Component(server, domain="push.example.org", conf=MULTICAST,
+                     component='multicast = "multicast.localhost"')
+    users = []
+    try:
+        waft.start()
+        users += [RawUser(server, f"u{number}") for number in range(3)]
+        for user in users:
+            waft.subscribe("news", user.bare)
+        found(waft)
+        for number in range(5):
+            waft.publish("news", body(number))
+        wait_bodies(users, 5)
+        assert waft.metric(COPIES) == 15
+        assert waft.metric(REFUSED) == 0
+    finally:
+        for each in (*users, waft, server):
+            each.close()
 
 
 def test_c5_23_users_of_other_domains_get_their_own(make):
