@@ -61,8 +61,10 @@ target_wait_sure(struct target *target)
 		return;
 	target->unsure = true;
 	target_enqueue(target, &notify->unsure);
-	if (barrier_is_askable(notify->barrier, target->hold))
+	if (barrier_is_askable(notify->barrier, target->hold)) {
 		notify->batch(notify->arg);
+		notify->wrote(notify->arg);
+	}
 }
 
 void
