@@ -43,27 +43,25 @@ apart_clear(struct apart_jid *jids)
 }
 
 static bool
-apart_has(struct apart_jid *jids, const struct target *target,
+apart_has(struct apart_jid *jids, const struct members *members,
     const struct member *member)
 {
 	struct apart_jid *entry;
 
-	HASH_FIND(hh, jids, members_text(target->members, member), member->len,
-	    entry);
+	HASH_FIND(hh, jids, members_text(members, member), member->len, entry);
 	return entry != NULL;
 }
 
 static size_t
-apart_suspect_in(struct target *target, struct apart_jid *jids)
+apart_suspect_in(struct members *members, struct apart_jid *jids)
 {
-	struct members *members = target->members;
 	struct member *member;
 	size_t i, found = 0;
 
 	for (i = 0; i < members->count; i++) {
 		member = &members->list[i];
 		if (!member->local || member->apart != MEMBER_GROUPED ||
-		    !apart_has(jids, target, member))
+		    !apart_has(jids, members, member))
 			continue;
 		member->apart =
 		    member->cleared ? MEMBER_REFUSED : MEMBER_SUSPECT;
@@ -76,19 +74,19 @@ size_t
 apart_suspect(struct notify *notify, const struct xml *group)
 {
 	struct apart_jid *jids = NULL;
-	struct target *target, *next;
+	struct roll_channel *channel;
 	const struct xml *node;
 	const char *jid;
-	size_t found = 0;
+	size_t found = 0, at = 0;
 
 	for (node = xml_first(group); node != NULL; node = xml_next(node)) {
 		jid = xml_attr(node, "jid");
 		if (jid != NULL)
 			apart_add(&jids, jid);
 	}
-	MAP_FOREACH(target, next, notify->targets)
-		if (target->class->multicast)
-			found += apart_suspect_in(target, jids);
+	while ((channel = roll_next(&notify->roll, &at)) != NULL)
+		if (roll_members(channel) != NULL)
+			found += apart_suspect_in(roll_members(channel), jids);
 	apart_clear(jids);
 	return found;
 }
@@ -103,7 +101,7 @@ apart_bounced_in(struct target *target, struct apart_jid *jids)
 	for (i = 0; i < members->count; i++) {
 		member = &members->list[i];
 		if (member->apart != MEMBER_ASKED ||
-		    !apart_has(jids, target, member))
+		    !apart_has(jids, members, member))
 			continue;
 		member->apart = MEMBER_REFUSED;
 		target->notify->n_asked--;

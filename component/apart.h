@@ -13,8 +13,8 @@
 #include "common/base/xml.h"
 #include "component/target.h"
 
-/* Those of the JIDs in an <addresses/> that are members of a channel under way:
- * how many there are. */
+/* Those of the JIDs in an <addresses/> that are members of a channel,
+ * whichever: how many there are. */
 size_t apart_suspect(struct notify *notify, const struct xml *group);
 /* A stanza came back from the JID: as malformed, if he was suspect. */
 void apart_bounced(struct notify *notify, const char *jid);

@@ -253,6 +253,12 @@ roll_is_local(const struct roll *roll, const char *jid)
 	return len == strlen(roll->local) && memcmp(jid, roll->local, len) == 0;
 }
 
+struct members *
+roll_members(const struct roll_channel *channel)
+{
+	return channel->is_many ? channel->of.many : NULL;
+}
+
 /* Escapes its JID, once for all items, and says the rest of it. */
 static struct member
 roll_member(struct roll *roll, const struct subscription *sub)

@@ -57,6 +57,8 @@ struct roll_channel *roll_find(const struct roll *roll, const char *name,
 /* Walks all: *at starts at 0; NULL at the end.  Nothing may come or go. */
 struct roll_channel *roll_next(const struct roll *roll, size_t *at);
 const char *roll_name(const struct roll_channel *channel, size_t *len);
+/* NULL: it has one, and is not open. */
+struct members *roll_members(const struct roll_channel *channel);
 
 /* ERR_CONFLICT: its n is there already; ERR_LARGE: the channel takes no more.
  */

@@ -41,8 +41,7 @@ fuzz_back(void *arg)
 {
 	struct world *world = arg;
 
-	if (world->backs > 0 &&
-	    !barrier_is_sure(&world->barrier, world->batch))
+	if (world->backs > 0 && !barrier_is_sure(&world->barrier, world->batch))
 		abort();
 	world->backs++;
 	world->batch = barrier_mark(&world->barrier);

@@ -221,8 +221,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-		    c5_23_a_group_is_one_stanza_with_blind_copies),
+		cmocka_unit_test(c5_23_a_group_is_one_stanza_with_blind_copies),
 		cmocka_unit_test(
 		    c5_23_only_messages_for_several_of_the_servers_own_are_copied),
 		cmocka_unit_test(
