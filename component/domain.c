@@ -11,12 +11,12 @@
 #include "common/base/log.h"
 #include "common/base/stat.h"
 #include "component/barrier.h"
+#include "component/bookmark.h"
 #include "component/inbound.h"
 #include "component/link.h"
 #include "component/load.h"
 #include "component/multicast.h"
 #include "component/notify.h"
-#include "component/progress.h"
 #include "component/roster.h"
 
 /* Answers wait in memory up to so many windows of a server that does not
@@ -50,7 +50,7 @@ struct domain {
 	struct link *link;
 	struct barrier barrier;
 	struct multicast multicast;
-	struct progress progress;
+	struct bookmark bookmark;
 	struct suspect suspect;
 	struct notify *notify;
 	struct inbound *inbound;
@@ -85,7 +85,7 @@ domain_confirm(struct domain *domain, struct position_note *note)
 	stat_add(&domain_confirms, 1);
 	stat_took(&domain_trips, domain->barrier.took_ms);
 	if (note != NULL)
-		progress_confirm(&domain->progress, note);
+		bookmark_confirm(&domain->bookmark, note);
 	if (barrier_is_clean(&domain->barrier))
 		domain->answered = false;
 	domain_set_window(domain);
@@ -101,7 +101,7 @@ domain_set_timer(struct domain *domain)
 
 	if (link_is_up(domain->link))
 		wait = barrier_wait_ms(&domain->barrier, now_ms);
-	wait = progress_wait_ms(&domain->progress, wait);
+	wait = bookmark_wait_ms(&domain->bookmark, wait);
 	if (domain->draining && domain->drain_ms - now_ms < wait)
 		wait = domain->drain_ms - now_ms;
 	if (wait < 1)
@@ -148,7 +148,7 @@ domain_finish(struct domain *domain)
 {
 	if (domain->ended)
 		return;
-	progress_flush(&domain->progress, true);
+	bookmark_flush(&domain->bookmark, true);
 	domain->ended = true;
 	domain->ops->drained(domain->arg);
 }
@@ -167,7 +167,7 @@ domain_check_drain(struct domain *domain)
 	if (late ||
 	    (!roster_is_telling(inbound_roster(domain->inbound)) &&
 	        barrier_is_clean(&domain->barrier))) {
-		progress_keep_up(&domain->progress, true);
+		bookmark_keep_up(&domain->bookmark, true);
 		domain->closing = link_close(domain->link);
 		if (!domain->closing)
 			domain_finish(domain);
@@ -194,8 +194,8 @@ domain_flush_cb(void *arg)
 	}
 	if (domain->draining)
 		domain_check_drain(domain);
-	progress_keep_up(&domain->progress, false);
-	progress_flush(&domain->progress, false);
+	bookmark_keep_up(&domain->bookmark, false);
+	bookmark_flush(&domain->bookmark, false);
 	domain_set_timer(domain);
 }
 
@@ -279,9 +279,9 @@ domain_down(void *arg, enum link_end end)
 		domain_finish(domain);
 		return;
 	}
-	progress_rewind(&domain->progress, unconfirmed);
-	notify_go_to(domain->notify, progress_newest(&domain->progress));
-	progress_save(&domain->progress);
+	bookmark_rewind(&domain->bookmark, unconfirmed);
+	notify_go_to(domain->notify, bookmark_newest(&domain->bookmark));
+	bookmark_save(&domain->bookmark);
 	domain_wrote(domain);
 }
 
@@ -370,7 +370,7 @@ domain_back(void *arg)
 	struct domain *domain = arg;
 
 	barrier_void(&domain->barrier);
-	notify_go_to(domain->notify, progress_newest(&domain->progress));
+	notify_go_to(domain->notify, bookmark_newest(&domain->bookmark));
 	notify_resume(domain->notify);
 	domain_wrote(domain);
 }
@@ -399,7 +399,7 @@ domain_load_done(void *arg, enum err err, struct position_note *note)
 
 	domain->load = NULL;
 	if (err == ERR_OK) {
-		progress_start(&domain->progress, note);
+		bookmark_start(&domain->bookmark, note);
 		log_info("component.loaded",
 		    "domain=%s subscriptions=%zu channels=%zu seq=%llu",
 		    LOGQ(domain->conf->domain), notify_members(domain->notify),
@@ -422,20 +422,20 @@ domain_load(struct domain *domain)
 uint64_t
 domain_seq(const struct domain *domain)
 {
-	return progress_newest(&domain->progress)->seq;
+	return bookmark_newest(&domain->bookmark)->seq;
 }
 
 uint64_t
 domain_oldest(const struct domain *domain)
 {
-	return progress_newest(&domain->progress)->oldest;
+	return bookmark_newest(&domain->bookmark)->oldest;
 }
 
 void
 domain_begin(struct domain *domain)
 {
-	notify_go_to(domain->notify, progress_newest(&domain->progress));
-	progress_save(&domain->progress);
+	notify_go_to(domain->notify, bookmark_newest(&domain->bookmark));
+	bookmark_save(&domain->bookmark);
 	link_start(domain->link);
 	domain_set_timer(domain);
 }
@@ -445,7 +445,7 @@ domain_entry(struct domain *domain, const struct entry *entry)
 {
 	notify_entry(domain->notify, entry);
 	inbound_entry(domain->inbound, entry);
-	if (progress_passed(&domain->progress))
+	if (bookmark_passed(&domain->bookmark))
 		domain_wrote(domain);
 }
 
@@ -479,8 +479,8 @@ domain_make_notify(struct domain *domain)
 	multicast_init(&domain->multicast, &multicast);
 	multicast_set_wanted(&domain->multicast, worker_conf(domain->worker));
 	domain->notify = notify_create(&notify);
-	progress_init(&domain->progress,
-	    &(struct progress_opts){ domain->worker, &domain->lease,
+	bookmark_init(&domain->bookmark,
+	    &(struct bookmark_opts){ domain->worker, &domain->lease,
 	        domain->conf->domain, domain->conf->rewind_ms, &domain->barrier,
 	        domain->notify });
 }
@@ -542,7 +542,7 @@ domain_free(struct domain *domain)
 	notify_free(domain->notify);
 	barrier_clear(&domain->barrier);
 	multicast_clear(&domain->multicast);
-	progress_clear(&domain->progress);
+	bookmark_clear(&domain->bookmark);
 	link_free(domain->link);
 	free(domain);
 }
