@@ -98,45 +98,44 @@ body_is_true(struct slice value)
 	    (value.len == 1 && *value.p == '1');
 }
 
-static bool
-body_is(struct slice text, const char *word)
-{
-	return text.len == strlen(word) && memcmp(text.p, word, text.len) == 0;
-}
+/* Of a literal: most texts differ in their length, which costs nothing. */
+#define BODY_IS(text, word)                \
+	((text).len == sizeof(word) - 1 && \
+	    memcmp((text).p, (word), sizeof(word) - 1) == 0)
 
 /* Unknown attributes mean nothing (XEP-0124 §6). */
 static void
 body_set(struct body *body, struct slice name, struct slice value)
 {
-	if (body_is(name, "rid")) {
+	if (BODY_IS(name, "rid")) {
 		body->has_rid =
 		    body_number(value, UINT64_MAX, &body->rid) && body->rid > 0;
 		body->bad |= !body->has_rid;
-	} else if (body_is(name, "sid"))
+	} else if (BODY_IS(name, "sid"))
 		body->sid = value;
-	else if (body_is(name, "ack")) {
+	else if (BODY_IS(name, "ack")) {
 		body->has_ack = body_number(value, BODY_RID_MAX, &body->ack);
 		body->bad |= !body->has_ack;
-	} else if (body_is(name, "type"))
+	} else if (BODY_IS(name, "type"))
 		/* gloox says "terminal". */
 		body->terminate =
-		    body_is(value, "terminate") || body_is(value, "terminal");
-	else if (body_is(name, "pause")) {
+		    BODY_IS(value, "terminate") || BODY_IS(value, "terminal");
+	else if (BODY_IS(name, "pause")) {
 		body_set_number(body, value, &body->pause_s);
 		body->bad |= body->pause_s == 0;
-	} else if (body_is(name, "key"))
+	} else if (BODY_IS(name, "key"))
 		body->key = value;
-	else if (body_is(name, "newkey"))
+	else if (BODY_IS(name, "newkey"))
 		body->newkey = value;
-	else if (body_is(name, "to"))
+	else if (BODY_IS(name, "to"))
 		body->to = value;
-	else if (body_is(name, "wait"))
+	else if (BODY_IS(name, "wait"))
 		body_set_number(body, value, &body->wait_s);
-	else if (body_is(name, "hold"))
+	else if (BODY_IS(name, "hold"))
 		body_set_number(body, value, &body->hold);
-	else if (body_is(name, "ver"))
+	else if (BODY_IS(name, "ver"))
 		body_set_version(body, value);
-	else if (body_is(name, "content"))
+	else if (BODY_IS(name, "content"))
 		body->content = value;
 }
 
@@ -152,11 +151,19 @@ body_skip_space(const char *p, const char *end)
 
 /* Characters that mean themselves in an attribute: no references, no white
  * space to normalise, no bytes to check for UTF-8. */
-static bool
-body_is_plain(char c)
+static const bool body_plain[256] = {
+	['a' ... 'z'] = true,
+	['A' ... 'Z'] = true,
+	['-' ... ':'] = true,
+	['_'] = true,
+};
+
+static const char *
+body_skip_plain(const char *p, const char *end)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    (c >= '-' && c <= ':') || c == '_';
+	while (p < end && body_plain[(unsigned char)*p])
+		p++;
+	return p;
 }
 
 /* One ` name='value'`.  NULL: leave it to the parser. */
@@ -175,8 +182,7 @@ body_scan_attr(const char *p, const char *end, struct slice *name,
 	quote = p[1];
 	p += 2;
 	value->p = p;
-	while (p < end && body_is_plain(*p))
-		p++;
+	p = body_skip_plain(p, end);
 	value->len = (size_t)(p - value->p);
 	return p < end && *p == quote ? p + 1 : NULL;
 }
@@ -201,13 +207,14 @@ body_scan_end(const char *p, const char *end)
 static unsigned
 body_poll_attr(struct slice name)
 {
-	static const char *const names[] = { "rid", "sid", "xmlns", "ack",
-		"key", "newkey", "to" };
-
-	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
-		if (body_is(name, names[i]))
-			return 1U << i;
-	return 0;
+	return BODY_IS(name, "rid") ? 1 :
+	    BODY_IS(name, "sid")    ? 2 :
+	    BODY_IS(name, "xmlns")  ? 4 :
+	    BODY_IS(name, "ack")    ? 8 :
+	    BODY_IS(name, "key")    ? 16 :
+	    BODY_IS(name, "newkey") ? 32 :
+	    BODY_IS(name, "to")     ? 64 :
+	                              0;
 }
 
 static bool
@@ -231,8 +238,8 @@ body_scan(const char *text, size_t len, struct body *body)
 		if (bit == 0 || (seen & bit) != 0)
 			return false;
 		seen |= bit;
-		if (body_is(name, "xmlns")) {
-			if (!body_is(value, BODY_NS))
+		if (BODY_IS(name, "xmlns")) {
+			if (!BODY_IS(value, BODY_NS))
 				return false;
 			ns = true;
 		} else
