@@ -8,10 +8,11 @@
 static void
 receive_forget(struct session *session, uint64_t rid)
 {
+	uint64_t at = session->answered;
 	struct session_slot *slot;
 
-	for (int i = 0; i <= session->mask; i++) {
-		slot = &session->slots[i];
+	for (int i = 0; i <= session->mask && session->n_cached > 0; i++) {
+		slot = session_slot(session, at--);
 		if (slot->cached && slot->rid <= rid)
 			session_slot_clear(session, slot);
 	}
@@ -32,7 +33,7 @@ receive_report(struct session *session, struct session_slot *slot,
 		return;
 	session->reported = missing;
 	session->report_at = now;
-	slot->report = missing;
+	slot->report = (uint8_t)(slot->rid - missing);
 	slot->at_once = true;
 }
 
@@ -205,9 +206,11 @@ receive_unanswered(const struct session *session)
 	const struct session_slot *slot;
 	int count = 0;
 
-	for (int i = 0; i <= session->mask; i++) {
-		slot = &session->slots[i];
-		count += slot->transport != NULL && !slot->extra;
+	for (uint64_t rid = session->answered + 1; rid <= session->newest;
+	     rid++) {
+		slot = &session->slots[rid & session->mask];
+		count +=
+		    slot->rid == rid && slot->transport != NULL && !slot->extra;
 	}
 	return count;
 }
@@ -223,6 +226,8 @@ receive_new(struct session *session, struct body *body, void *transport,
 		session_flush(session, now);
 	session->pause_ms = 0;
 	session_slot_clear(session, slot);
+	if (body->rid > session->newest)
+		session->newest = body->rid;
 	slot->rid = body->rid;
 	slot->transport = transport;
 	slot->at = now;

@@ -46,9 +46,10 @@ session_put_back(struct session *session, uint64_t rid, struct slice text)
 	while (session->answered < rid) {
 		slot = session_slot(session, ++session->answered);
 		slot->cached = true;
+		session->n_cached++;
 	}
 	slot->texts = true;
-	session_slot_keep(session, slot, text);
+	session_slot_keep(session, slot, text, NULL);
 }
 
 /* Its request of this rid proves that the client has all answers before. */

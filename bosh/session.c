@@ -58,8 +58,11 @@ void
 session_slot_clear(struct session *session, struct session_slot *slot)
 {
 	session->kept -= slot->text_len;
-	free(slot->text);
-	body_free(slot->body);
+	session->n_cached -= slot->cached;
+	if (slot->early)
+		body_free(slot->body);
+	else
+		free(slot->text);
 	memset(slot, 0, sizeof(*slot));
 }
 
@@ -124,30 +127,39 @@ session_cached(const struct session_slot *slot)
 }
 
 /* Keeps the last `requests` answers; those to pauses do not count (§14.3), but
- * are no more than as many. */
-static void
+ * are no more than as many.  Returns the text of one that goes, or NULL: the
+ * caller's, to be written over. */
+static char *
 session_evict(struct session *session)
 {
 	struct session_slot *slot;
 	uint64_t rid = session->answered;
-	int kept = 0;
+	int kept = 0, left = session->n_cached;
+	char *over = NULL;
 
-	for (int i = 0; i <= 2 * session->requests && rid > 0; i++, rid--) {
+	for (int i = 0; i <= 2 * session->requests && left > 0; i++, rid--) {
 		slot = session_slot(session, rid);
 		if (slot->rid != rid || !slot->cached)
 			continue;
-		if (kept == session->requests || i == 2 * session->requests)
-			session_slot_clear(session, slot);
-		else
+		left--;
+		if (kept < session->requests && i < 2 * session->requests) {
 			kept += !slot->extra;
+			continue;
+		}
+		if (over == NULL) {
+			over = slot->text;
+			slot->text = NULL;
+		}
+		session_slot_clear(session, slot);
 	}
+	return over;
 }
 
 void
 session_slot_keep(struct session *session, struct session_slot *slot,
-    struct slice text)
+    struct slice text, char *over)
 {
-	slot->text = xmalloc(text.len);
+	slot->text = xreallocarray(over, text.len, 1);
 	memcpy(slot->text, text.p, text.len);
 	slot->text_len = (uint32_t)text.len;
 	session->kept += slot->text_len;
@@ -158,15 +170,20 @@ static void
 session_answer(struct session *session, struct session_slot *slot,
     struct slice text, int64_t now)
 {
+	char *over;
+
 	slot->cached = true;
+	session->n_cached++;
 	slot->at = now;
 	slot->repeats = 0;
-	if (text.p != NULL)
-		session_slot_keep(session, slot, text);
 	session->answered = slot->rid;
 	if (slot->transport != NULL)
 		session->active_at = now;
-	session_evict(session);
+	over = session_evict(session);
+	if (text.p != NULL)
+		session_slot_keep(session, slot, text, over);
+	else
+		free(over);
 	session_send(session, slot, REPLY_BODY, COND_NONE,
 	    session_cached(slot));
 }
@@ -183,9 +200,9 @@ session_answer_payload(struct session *session, struct session_slot *slot,
 	if (session->acks && session->next - 1 != slot->rid)
 		answer.attrs.ack = session->next - 1;
 	if (slot->report != 0) {
-		answer.attrs.report = slot->report;
+		answer.attrs.report = slot->rid - slot->report;
 		answer.attrs.report_ms =
-		    now - session_slot(session, slot->report)->at;
+		    now - session_slot(session, answer.attrs.report)->at;
 	}
 	if (payload || answer.created || answer.attrs.ack != 0 ||
 	    answer.attrs.report != 0)
@@ -346,10 +363,12 @@ uint64_t
 session_oldest_mark(const struct session *session)
 {
 	const struct session_slot *slot;
-	uint64_t mark = 0;
+	uint64_t mark = 0, rid = session->answered;
+	int left = session->n_cached;
 
-	for (int i = 0; i <= session->mask; i++) {
-		slot = &session->slots[i];
+	for (int i = 0; i <= session->mask && left > 0; i++, rid--) {
+		slot = &session->slots[rid & session->mask];
+		left -= slot->cached;
 		if (slot->cached && slot->mark != 0 &&
 		    (mark == 0 || slot->mark < mark))
 			mark = slot->mark;
@@ -360,9 +379,16 @@ session_oldest_mark(const struct session *session)
 bool
 session_has_texts(const struct session *session)
 {
-	for (int i = 0; i <= session->mask; i++)
-		if (session->slots[i].cached && session->slots[i].texts)
+	const struct session_slot *slot;
+	uint64_t rid = session->answered;
+	int left = session->n_cached;
+
+	for (int i = 0; i <= session->mask && left > 0; i++, rid--) {
+		slot = &session->slots[rid & session->mask];
+		left -= slot->cached;
+		if (slot->cached && slot->texts)
 			return true;
+	}
 	return false;
 }
 
