@@ -86,6 +86,22 @@ client_take_up(struct client *client, const struct session_opts *opts,
 	    loop_now_ms(client->gateway->loop));
 }
 
+/* The next request on this connection will be of the same client, and look at
+ * him, at where his sid is looked up, and at his session. */
+static void
+bosh_expect(const struct client *client, struct arrival *arrival)
+{
+	const UT_hash_table *table = client->hh.tbl;
+	unsigned bucket = client->hh.hashv & (table->num_buckets - 1);
+
+	if (arrival->origin != arrival->owner)
+		return;
+	exchange_expect(arrival->exchange, 0, client, CLIENT_NEAR);
+	exchange_expect(arrival->exchange, 1, &table->buckets[bucket],
+	    sizeof(table->buckets[0]));
+	exchange_expect(arrival->exchange, 2, client->session, MEM_LINE);
+}
+
 void
 client_receive(struct client *client, struct body *body,
     struct arrival *arrival)
@@ -93,6 +109,7 @@ client_receive(struct client *client, struct body *body,
 	bool pause = body->pause_s > 0;
 
 	arrival->client = client;
+	bosh_expect(client, arrival);
 	session_receive(client->session, body, arrival,
 	    loop_now_ms(client->gateway->loop));
 	if (session_is_over(client->session))
@@ -318,6 +335,21 @@ bosh_free(struct client *client)
 	session_free(client->session);
 }
 
+static void
+bosh_fetch(const struct client *client, int step)
+{
+	const struct arrival *arrival;
+
+	if (step == 1)
+		mem_fetch(client->out, sizeof(*client->out));
+	session_fetch(client->session, step - 1);
+	if (step < 3)
+		return;
+	arrival = session_first(client->session);
+	if (arrival != NULL)
+		arrival_fetch(arrival, step - 3);
+}
+
 static const struct carrier bosh_carrier = {
 	.flush = bosh_flush,
 	.deadline = bosh_deadline,
@@ -326,6 +358,7 @@ static const struct carrier bosh_carrier = {
 	.release = bosh_release,
 	.oldest_mark = bosh_oldest_mark,
 	.free = bosh_free,
+	.fetch = bosh_fetch,
 };
 
 static const struct session_ops bosh_session_ops = { bosh_apply, bosh_waiting,

@@ -201,11 +201,12 @@ client_push(struct client *client, struct client_out out)
 bool
 client_has_room(const struct client *client, size_t len)
 {
-	size_t kept =
-	    client->session == NULL ? 0 : session_kept(client->session);
+	size_t kept;
 
-	return client->out_count == 0 ||
-	    client->out_bytes + kept + len <=
+	if (client->out_count == 0)
+		return true;
+	kept = client->session == NULL ? 0 : session_kept(client->session);
+	return client->out_bytes + kept + len <=
 	    client->gateway->conf->bosh.client_queue;
 }
 

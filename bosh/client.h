@@ -10,6 +10,7 @@
 #define WAFT_CLIENT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <event2/event_struct.h>
@@ -61,6 +62,9 @@ struct carrier {
 	 * none. */
 	uint64_t (*oldest_mark)(const struct client *client);
 	void (*free)(struct client *client);
+	/* Fetches what flush() will look at, from step 1 on (sink_ops.fetch);
+	 * the client itself is there.  May be NULL. */
+	void (*fetch)(const struct client *client, int step);
 };
 
 enum client_state {
@@ -70,15 +74,31 @@ enum client_state {
 };
 
 struct client {
-	UT_hash_handle hh;
+	/* What every answer and every request looks at: CLIENT_NEAR. */
 	struct gateway *gateway;
 	const struct carrier *carrier;
 	struct session *session; /* NULL: it has a WebSocket, */
 	struct framing *framing; /* this one */
-	int refs;
-	enum client_state state;
-	char sid[SID_SIZE];
-	bool legacy; /* named no `ver`: errors by HTTP status */
+	TAILQ_HEAD(, client_sub) subs;
+	struct client_out *out; /* a ring */
+	uint32_t out_first;
+	uint32_t out_count;
+	uint32_t out_size;
+	uint32_t out_streams; /* texts among them that use `stream` */
+	size_t out_bytes;
+	struct deferred flush;
+	char *to; /* the full JID, escaped for an attribute */
+	size_t to_len;
+	const char *content;      /* Content-Type; static */
+	struct auth_grant *grant; /* NULL for an anonymous user */
+	int64_t timer_at;         /* INT64_MAX: not set */
+	uint64_t created;         /* rid */
+	uint64_t applied; /* rid of the request whose payload is looked at */
+	uint32_t named;   /* items of it that were given an id */
+	uint32_t place;   /* in the pages, from 1; 0: none */
+	uint32_t asking;  /* answers of the service that are outstanding, */
+	uint16_t storing; /* records being written: answers wait */
+	bool legacy;      /* named no `ver`: errors by HTTP status */
 	bool over;
 	bool secure; /* nobody could read its creation on the way */
 	bool acks;
@@ -93,41 +113,29 @@ struct client {
 	bool unsaved;    /* that failed */
 	bool texts_kept; /* the record has stanzas that are no items */
 	bool releasing;
-	bool resume_due;  /* position_resume(), once the bind is answered */
-	char prefix[2];   /* of the first sid's worker */
-	uint16_t storing; /* records being written: answers wait */
-	uint32_t asking;  /* answers of the service that are outstanding, */
-	uint64_t asked;   /* the first for the request of this rid */
-	uint32_t place;   /* in the pages, from 1; 0: none */
+	bool resume_due; /* position_resume(), once the bind is answered */
 	uint8_t ver_minor;
-	uint64_t created; /* rid */
-	uint64_t applied; /* rid of the request whose payload is looked at */
-	uint32_t named;   /* items of it that were given an id */
-	int64_t wait_ms;
-	const char *content; /* Content-Type; static */
-	char *lang;          /* or NULL */
-	char *peer;          /* address it is counted by; NULL: not counted */
-	char *user;          /* node; then */
-	char *jid;           /* the full JID once bound */
-	char *to;            /* the same, escaped for an attribute */
-	size_t to_len;
-	const char *stream_error; /* static; for COND_REMOTE_STREAM_ERROR */
-	struct auth_grant *grant; /* NULL for an anonymous user */
-	struct sasl sasl;
+	char sid[SID_SIZE];
+	char prefix[2]; /* of the first sid's worker */
+	UT_hash_handle hh;
 	struct keys keys;
-	struct client_out *out; /* a ring */
-	uint32_t out_first;
-	uint32_t out_count;
-	uint32_t out_size;
-	uint32_t out_streams; /* texts among them that use that prefix */
-	size_t out_bytes;
-	TAILQ_HEAD(, client_sub) subs;
+	/* The rest. */
+	int refs;
+	enum client_state state;
+	uint64_t asked; /* asking: the first for the request of this rid */
+	int64_t wait_ms;
+	char *lang; /* or NULL */
+	char *peer; /* address it is counted by; NULL: not counted */
+	char *user; /* node; then */
+	char *jid;  /* the full JID once bound */
+	const char *stream_error; /* static; for COND_REMOTE_STREAM_ERROR */
+	struct sasl sasl;
 	int n_subs;
 	TAILQ_ENTRY(client) moved_entry;
-	struct deferred flush;
 	struct event timer;
-	int64_t timer_at; /* INT64_MAX: not set */
 };
+
+#define CLIENT_NEAR offsetof(struct client, refs)
 
 /* One that nothing carries yet. */
 struct client *client_alloc(struct gateway *gateway, const char *peer);

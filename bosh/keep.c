@@ -403,6 +403,29 @@ keep_refresh(struct keep *keep, struct client *client,
 	return true;
 }
 
+/* What keep_refresh() looks at, step by step for all (mem_fetch()). */
+static void
+keep_fetch(const struct keep_page *page)
+{
+	const struct client *client;
+
+	for (int step = 0; step < 3; step++)
+		for (unsigned i = 0; i < KEEP_PAGE; i++) {
+			client = page->clients[i];
+			if (client == NULL ||
+			    (page->moved & UINT64_C(1) << i) == 0)
+				continue;
+			if (step == 0) {
+				mem_fetch(client, CLIENT_NEAR);
+				continue;
+			}
+			session_fetch(client->session, step - 1);
+			if (step == 1)
+				mem_fetch(TAILQ_FIRST(&client->subs),
+				    sizeof(struct client_sub));
+		}
+}
+
 static void
 keep_write_page(struct keep *keep, unsigned number)
 {
@@ -412,6 +435,7 @@ keep_write_page(struct keep *keep, unsigned number)
 	struct buf value;
 	char *key;
 
+	keep_fetch(page);
 	page->moved = 0;
 	buf_init(&value, 0);
 	for (unsigned i = 0; i < KEEP_PAGE; i++) {

@@ -218,6 +218,15 @@ arrival_answer(struct arrival *arrival, int status, const char *type,
 }
 
 void
+arrival_fetch(const struct arrival *arrival, int step)
+{
+	if (step == 0)
+		mem_fetch(arrival, sizeof(*arrival));
+	else if (arrival->origin == arrival->owner && arrival->exchange != NULL)
+		exchange_fetch(arrival->exchange);
+}
+
+void
 arrival_cut(struct arrival *arrival)
 {
 	arrival_answer(arrival, 0, NULL, (struct slice){ "", 0 });

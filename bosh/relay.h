@@ -84,6 +84,9 @@ void arrival_forward(struct arrival *arrival, int owner, struct slice text);
 void arrival_answer(struct arrival *arrival, int status, const char *type,
     struct slice text);
 
+/* Before arrival_answer(), so that it waits for no memory (mem_fetch()): in
+ * step 0 the request, in step 1 its connection. */
+void arrival_fetch(const struct arrival *arrival, int step);
 /* By the owner: ends the request by closing its connection. */
 void arrival_cut(struct arrival *arrival);
 

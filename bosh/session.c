@@ -303,6 +303,37 @@ session_abort(struct session *session, const void *transport, int64_t now)
 	return false;
 }
 
+/* An answer looks at its own slot, and at those of the answers that are kept:
+ * of them it ends one, whose text then makes room for the next. */
+void
+session_fetch(const struct session *session, int step)
+{
+	const struct session_slot *slot;
+	uint64_t rid;
+
+	if (step == 0) {
+		mem_fetch(session, sizeof(*session));
+		return;
+	}
+	rid = session->answered + 1;
+	for (int i = 0; step == 1 && i <= session->n_cached; i++)
+		mem_fetch(&session->slots[(rid - i) & session->mask],
+		    sizeof(session->slots[0]));
+	slot = &session->slots[(rid - session->n_cached) & session->mask];
+	if (step == 2 && slot->cached && slot->text != NULL)
+		mem_fetch(slot->text, slot->text_len);
+}
+
+const void *
+session_first(const struct session *session)
+{
+	uint64_t rid = session->answered + 1;
+
+	return rid < session->next ?
+	    session->slots[rid & session->mask].transport :
+	    NULL;
+}
+
 int
 session_held(const struct session *session)
 {

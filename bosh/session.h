@@ -106,6 +106,12 @@ struct session *session_resume(const struct session_opts *opts,
 /* An answer that was sent before; in the order of the rids. */
 void session_put_back(struct session *session, uint64_t rid, struct slice text);
 
+/* Before an answer, so that it waits for no memory (mem_fetch()): in step 0
+ * what says where its slots are, in step 1 those, in step 2 a text. */
+void session_fetch(const struct session *session, int step);
+/* The transport that is answered next; NULL: none is there. */
+const void *session_first(const struct session *session);
+
 /* What the creation response announces. */
 int session_requests(const struct session *session);
 int session_hold(const struct session *session);

@@ -102,8 +102,19 @@ sink_deleted(struct sub *sub)
 	client_unlisten(client, channel_name(sub->channel));
 }
 
+static void
+sink_fetch(struct sub *sub, int step)
+{
+	const struct client *client = sink_sub(sub)->client;
+
+	if (step == 0)
+		mem_fetch(client, CLIENT_NEAR);
+	else if (client->carrier->fetch != NULL)
+		client->carrier->fetch(client, step);
+}
+
 static const struct sink_ops sink_table = { "bosh", sink_deliver, sink_lagged,
-	sink_deleted };
+	sink_deleted, sink_fetch };
 
 struct client_sub *
 client_find_sub(struct client *client, const char *channel)

@@ -334,6 +334,7 @@ static const struct sink_ops target_sink = {
 	target_deliver,
 	target_lagged,
 	target_deleted,
+	NULL,
 };
 
 void

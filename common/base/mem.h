@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 
+#define MEM_LINE 64 /* bytes that the processor fetches at once */
+
 void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size);
 /* Count times size, checked for overflow. */
@@ -19,6 +21,22 @@ char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Gives what was freed back to the system, after a burst that will not come
  * again. */
 void mem_trim(void);
+
+/* Asks the processor for memory that is looked at soon, and does not wait.
+ * Always inline: gcc drops calls of what it takes for a function without
+ * effect. */
+static inline __attribute__((always_inline)) void
+mem_fetch(const void *from, size_t len)
+{
+	const char *at = from;
+
+	if (len == 0)
+		return;
+	for (; len > MEM_LINE; at += MEM_LINE, len -= MEM_LINE)
+		__builtin_prefetch(at);
+	__builtin_prefetch(at);
+	__builtin_prefetch(at + len - 1);
+}
 
 #define PRINTF_LIKE(fmt_at, args_at) \
 	__attribute__((format(printf, fmt_at, args_at)))

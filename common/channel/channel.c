@@ -375,6 +375,22 @@ sub_place(struct channel *channel, struct sub *sub)
 
 /* ---- the pump -------------------------------------------------------- */
 
+/* Listeners have long been pushed out of the processor's cache when an item
+ * comes.  To wait for their memory one by one would be half of what a delivery
+ * costs; so each step asks for that of all of them. */
+static void
+channel_fetch(const struct channel *channel, int n)
+{
+	struct sub *sub;
+	int left;
+
+	for (int step = 0; step < SINK_STEPS; step++)
+		for (sub = channel->next, left = n; sub != NULL && left > 0;
+		     sub = TAILQ_NEXT(sub, entry), left--)
+			if (sub->ops->fetch != NULL)
+				sub->ops->fetch(sub, step);
+}
+
 /* As many of the live subs as a turn takes, and the others in the next ones. */
 static void
 channel_pump_live(struct channel *channel)
@@ -387,6 +403,7 @@ channel_pump_live(struct channel *channel)
 		worker_pumps(channel->worker, 1);
 		channel->next = TAILQ_FIRST(&channel->live);
 	}
+	channel_fetch(channel, n);
 	while ((sub = channel->next) != NULL && n-- > 0) {
 		channel->next = TAILQ_NEXT(sub, entry);
 		sub_advance(channel, sub, channel->count - channel->fresh);

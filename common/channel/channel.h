@@ -24,6 +24,7 @@
 #include "common/store/entry.h"
 
 #define CHANNEL_HELD_MAX 1024
+#define SINK_STEPS       5
 
 struct sub;
 
@@ -43,6 +44,10 @@ struct sink_ops {
 	void (*lagged)(struct sub *sub, uint64_t first);
 	/* The channel was deleted; the sub is still the owner's to clear. */
 	void (*deleted)(struct sub *sub);
+	/* It is one of many that are offered something in this turn: fetches
+	 * (mem_fetch()) what doing so looks at, one pointer further with each
+	 * step of SINK_STEPS.  May be NULL. */
+	void (*fetch)(struct sub *sub, int step);
 };
 
 /* Embedded by the listener; zeroed memory is one that is not set.  Fields are

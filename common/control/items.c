@@ -153,7 +153,7 @@ items_deleted(struct sub *sub)
 }
 
 static const struct sink_ops items_ops = { "items", items_deliver, items_lagged,
-	items_deleted };
+	items_deleted, NULL };
 
 static void
 items_begin_wait(struct items_wait *wait)

@@ -106,6 +106,15 @@ void exchange_reply(struct exchange *exchange, const struct http_reply *reply);
 void exchange_reply_text(struct exchange *exchange, int status,
     const char *text);
 
+/* Before exchange_reply(), so that it waits for no memory (mem_fetch()). */
+void exchange_fetch(const struct exchange *exchange);
+
+/* The handler of the connection's next request will look at this: it is fetched
+ * while that request is read.  Which: 0, 1, 2.  A hint: memory that is gone by
+ * then does no harm. */
+void exchange_expect(struct exchange *exchange, int which, const void *at,
+    size_t len);
+
 /* Ends the exchange without an answer, and its connection. */
 void exchange_cut(struct exchange *exchange);
 

@@ -235,6 +235,23 @@ exchange_reply_text(struct exchange *exchange, int status, const char *text)
 	buf_clear(&body);
 }
 
+/* The usual one is in its connection: nothing need be read to find that. */
+void
+exchange_fetch(const struct exchange *exchange)
+{
+	const char *conn =
+	    (const char *)exchange - offsetof(struct conn, usual);
+
+	mem_fetch(conn, offsetof(struct conn, entry));
+}
+
+void
+exchange_expect(struct exchange *exchange, int which, const void *at,
+    size_t len)
+{
+	exchange->conn->soon[which] = (struct conn_soon){ at, len };
+}
+
 void
 exchange_cut(struct exchange *exchange)
 {

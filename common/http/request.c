@@ -328,6 +328,8 @@ conn_read(struct conn *conn, bool closed)
 	size_t size;
 	ssize_t n;
 
+	for (int i = 0; i < CONN_SOON; i++)
+		mem_fetch(conn->soon[i].at, conn->soon[i].len);
 	n = partial != NULL && partial->head_len > 0 && !partial->chunked ?
 	    conn_read_body(conn, &size) :
 	    conn_read_shared(conn, &size);

@@ -74,12 +74,17 @@ struct exchange {
 
 STAILQ_HEAD(exchanges, exchange);
 
+/* What the handler will look at when the next request comes.  It may be gone by
+ * then: it is fetched, and never read. */
+#define CONN_SOON 3
+struct conn_soon {
+	const void *at;
+	size_t len;
+};
+
 struct conn {
+	/* What every request looks at stands first. */
 	struct http_server *server;
-	LIST_ENTRY(conn) entry;
-	TAILQ_ENTRY(conn) wait_entry;
-	long long deadline_ms;
-	struct event event;
 	struct deferred flush;
 	struct exchanges exchanges; /* unanswered or not yet in turn */
 	struct exchange usual;      /* the only one, unless there are more */
@@ -88,6 +93,7 @@ struct conn {
 	struct upgrade *upgrade; /* it has left HTTP */
 	struct ssl_st *tls;      /* NULL: not encrypted */
 	size_t kept;             /* bytes of answers that wait their turn */
+	struct conn_soon soon[CONN_SOON];
 	int fd;
 	int n_exchanges;
 	short watched; /* libevent flags now set */
@@ -107,6 +113,10 @@ struct conn {
 	bool shake_writes; /* and has more to say than the socket took */
 	bool has_more;     /* to be read, and no event will tell of it */
 	bool left;         /* an event said that the peer's side is shut */
+	struct event event;
+	LIST_ENTRY(conn) entry;
+	TAILQ_ENTRY(conn) wait_entry;
+	long long deadline_ms;
 	char peer[INET6_ADDRSTRLEN];
 };
 

@@ -257,6 +257,6 @@ listener_deleted(struct sub *sub)
 }
 
 static const struct sink_ops listener_ops = { "listener", listener_deliver,
-	listener_lagged, listener_deleted };
+	listener_lagged, listener_deleted, NULL };
 
 #endif

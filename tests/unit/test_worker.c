@@ -104,7 +104,7 @@ seen_deleted(struct sub *sub UNUSED)
 }
 
 static const struct sink_ops seen_ops = { "seen", seen_deliver, NULL,
-	seen_deleted };
+	seen_deleted, NULL };
 
 static void
 seen_cb(struct entry *entry, void *arg)
