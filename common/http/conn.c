@@ -10,6 +10,11 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 
+/* The kernel's 40 ms, less what its clock is coarse by; and what is nearly as
+ * fast. */
+#define CONN_ACK_MS   36
+#define CONN_BRISK_MS 80
+
 static void conn_settle(struct conn *conn);
 
 /* ---- beginning and end --------------------------------------------------- */
@@ -127,14 +132,34 @@ conn_write(struct conn *conn)
 	return true;
 }
 
+/*
+ * An answer within 40 ms carries the acknowledgement of its request.  Linux
+ * stops waiting for that on a connection where one came later, and does not
+ * begin again until one comes in time: then each request costs a packet, its
+ * sending and its receiving.  Where answers come nearly that fast it is told to
+ * try again.
+ */
+static bool
+conn_is_brisk(const struct conn *conn)
+{
+	long long took_ms =
+	    loop_now_ms(conn->server->opts.loop) - conn->asked_ms;
+
+	return took_ms >= CONN_ACK_MS && took_ms < CONN_BRISK_MS;
+}
+
 /* At the end of the turn: one write for all that was answered in it. */
 static void
 conn_flush_cb(void *arg)
 {
 	struct conn *conn = arg;
 
-	if (!conn->broken && conn_write(conn) && conn->closing)
-		conn_abort(conn);
+	if (!conn->broken && conn_write(conn)) {
+		if (conn->closing)
+			conn_abort(conn);
+		else if (conn_is_brisk(conn))
+			conn_delay_ack(conn);
+	}
 	conn_settle(conn);
 }
 

@@ -1,6 +1,7 @@
 /* The bytes of a connection, encrypted or not; the beginning and the end of
  * what encrypts them. */
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "common/base/log.h"
@@ -60,6 +61,14 @@ conn_send(struct conn *conn, const char *data, size_t len)
 		n = send(conn->fd, data, len, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	return n < 0 && errno != EAGAIN ? 0 : n;
+}
+
+void
+conn_delay_ack(struct conn *conn)
+{
+	int quick = 0;
+
+	setsockopt(conn->fd, IPPROTO_TCP, TCP_QUICKACK, &quick, sizeof(quick));
 }
 
 bool

@@ -79,6 +79,7 @@ conn_dispatch(struct conn *conn)
 	if (!exchange->keep_alive)
 		conn->no_more = true;
 	server_wait(conn, CONN_WAIT_NONE);
+	conn->asked_ms = loop_now_ms(server->opts.loop);
 	stat_add(&http_requests, 1);
 	server->opts.handle(exchange, server->opts.arg);
 	if (conn_unsent(conn) > CONN_WRITE_EARLY && !conn->gone)

@@ -88,6 +88,7 @@ struct conn {
 	struct deferred flush;
 	struct exchanges exchanges; /* unanswered or not yet in turn */
 	struct exchange usual;      /* the only one, unless there are more */
+	long long asked_ms;         /* the last request came */
 	struct out *out;
 	struct partial *partial;
 	struct upgrade *upgrade; /* it has left HTTP */
@@ -217,6 +218,9 @@ void conn_upgraded_gone(struct conn *conn);
  * many; 0: the peer is done; -1: nothing there, or no room, yet. */
 ssize_t conn_recv(struct conn *conn, char *to, size_t size);
 ssize_t conn_send(struct conn *conn, const char *data, size_t len);
+/* The kernel is not to acknowledge what comes next by a packet of its own: the
+ * answer will do that. */
+void conn_delay_ack(struct conn *conn);
 /* Drops what there is to read; false: the peer is done. */
 bool conn_discard(struct conn *conn);
 /* On a server with TLS: there is a handshake to come.  False: no memory. */
