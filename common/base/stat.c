@@ -34,36 +34,54 @@ stat_need(struct stat_metric *metric)
 		stat_register(metric);
 }
 
+/* The calling thread's among the shards. */
+static unsigned
+stat_shard(void)
+{
+	static _Atomic unsigned threads;
+	static _Thread_local unsigned number;
+
+	if (number == 0)
+		number = 1 + atomic_fetch_add(&threads, 1) % STAT_SHARDS;
+	return number - 1;
+}
+
 void
 stat_add(struct stat_metric *metric, int64_t n)
 {
 	stat_need(metric);
-	atomic_fetch_add_explicit(&metric->value, n, memory_order_relaxed);
+	atomic_fetch_add_explicit(&metric->shards[stat_shard()].value, n,
+	    memory_order_relaxed);
 }
 
 void
 stat_set(struct stat_metric *metric, int64_t value)
 {
 	stat_need(metric);
-	atomic_store_explicit(&metric->value, value, memory_order_relaxed);
+	atomic_store_explicit(&metric->shards[0].value, value,
+	    memory_order_relaxed);
 }
 
 void
 stat_max(struct stat_metric *metric, int64_t value)
 {
-	int64_t old =
-	    atomic_load_explicit(&metric->value, memory_order_relaxed);
+	_Atomic int64_t *at = &metric->shards[0].value;
+	int64_t old = atomic_load_explicit(at, memory_order_relaxed);
 
 	stat_need(metric);
-	while (value > old &&
-	    !atomic_compare_exchange_weak(&metric->value, &old, value))
+	while (value > old && !atomic_compare_exchange_weak(at, &old, value))
 		continue;
 }
 
 int64_t
 stat_get(struct stat_metric *metric)
 {
-	return atomic_load_explicit(&metric->value, memory_order_relaxed);
+	int64_t sum = 0;
+
+	for (int i = 0; i < STAT_SHARDS; i++)
+		sum += atomic_load_explicit(&metric->shards[i].value,
+		    memory_order_relaxed);
+	return sum;
 }
 
 int64_t

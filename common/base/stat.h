@@ -10,7 +10,8 @@
  *
  * It registers itself on first use.  Names start with waft_; labels are
  * constants: never a channel, a JID or an address.  The same name and labels in
- * two files count into one line.  Thread-safe, one atomic add.
+ * two files count into one line.  Thread-safe, one atomic add.  A
+ * gauge that is set, or raised by stat_max(), is not added to.
  */
 #ifndef WAFT_STAT_H
 #define WAFT_STAT_H
@@ -25,23 +26,41 @@ enum stat_kind {
 	STAT_KIND_GAUGE
 };
 
+/* Threads that count at once do so in different lines of memory, as long as
+ * there are no more of them than these. */
+#define STAT_SHARDS 4
+
+struct stat_shard {
+	_Alignas(64) _Atomic int64_t value;
+};
+
 struct stat_metric {
 	const char *name;
 	const char *help;
 	const char *labels; /* NULL or `a="b"` */
 	enum stat_kind kind;
-	_Atomic int64_t value;
 	_Atomic int registered;
 	struct stat_metric *next;
+	struct stat_shard shards[STAT_SHARDS]; /* it is their sum */
 };
 
-#define STAT_COUNTER(name, help, labels)                          \
-	{                                                         \
-		name, help, labels, STAT_KIND_COUNTER, 0, 0, NULL \
-	}
-#define STAT_GAUGE(name, help, labels)                          \
+#define STAT_COUNTER(name, help, labels)                        \
 	{                                                       \
-		name, help, labels, STAT_KIND_GAUGE, 0, 0, NULL \
+		name, help, labels, STAT_KIND_COUNTER, 0, NULL, \
+		{                                               \
+			{                                       \
+				0                               \
+			}                                       \
+		}                                               \
+	}
+#define STAT_GAUGE(name, help, labels)                        \
+	{                                                     \
+		name, help, labels, STAT_KIND_GAUGE, 0, NULL, \
+		{                                             \
+			{                                     \
+				0                             \
+			}                                     \
+		}                                             \
 	}
 
 /* How long something took: at most 10 ms, 100 ms, 1 s, 10 s, 60 s, or more;
