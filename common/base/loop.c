@@ -56,6 +56,7 @@ struct loop {
 	struct loop_works works[LOOP_STAGES];
 	struct loop_works late;
 	uint32_t turn;
+	int found;        /* events, in the turn before */
 	long long now_ms; /* 0: not read in this turn */
 
 	struct event *signals[3];
@@ -304,16 +305,31 @@ loop_turn(struct loop *loop, bool block)
 	loop_begin(loop);
 	event_base_loop(loop->base,
 	    waits ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	loop->found = event_base_get_max_events(loop->base,
+	    EVENT_BASE_COUNT_ACTIVE, 1);
 	loop_run_posts(loop);
 	loop_run_stages(loop);
 	loop_took((loop_clock_us(clock) - begin_us) / 1000);
 }
 
+static void
+loop_nap(const struct loop *loop)
+{
+	static const struct timespec nap = { 0, LOOP_NAP_US * 1000L };
+
+	if (loop->found >= LOOP_NAP_FROM && loop->found < LOOP_NAP_TO &&
+	    event_base_get_num_events(loop->base, EVENT_BASE_COUNT_ADDED) >=
+	        LOOP_NAP_EVENTS)
+		nanosleep(&nap, NULL);
+}
+
 void
 loop_run(struct loop *loop)
 {
-	while (!loop_is_stopped(loop))
+	while (!loop_is_stopped(loop)) {
+		loop_nap(loop);
 		loop_turn(loop, true);
+	}
 	pthread_mutex_lock(&loop->lock);
 	loop->stopped = false;
 	pthread_mutex_unlock(&loop->lock);

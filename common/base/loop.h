@@ -16,6 +16,12 @@
  * waft_loop_turn_max_ms.  Where the turn waited for events it is measured by
  * the CPU it used, for libevent does not say when the waiting ended.
  *
+ * Where thousands of connections share a loop (LOOP_NAP_EVENTS), a turn that
+ * found only LOOP_NAP_FROM to LOOP_NAP_TO of them ready is followed by a nap of
+ * LOOP_NAP_US: to fall asleep and to be woken costs as much as the work of one
+ * or two, and what comes meanwhile shares it.  Not where they are few: those
+ * wait for each other, and a nap of ours is one of all of them.
+ *
  * Everything but loop_post() and loop_stop() belongs to the loop's own thread.
  */
 #ifndef WAFT_LOOP_H
@@ -26,7 +32,11 @@
 
 #include "common/base/list.h"
 
-#define LOOP_SLOW_MS 50
+#define LOOP_SLOW_MS    50
+#define LOOP_NAP_US     100
+#define LOOP_NAP_EVENTS 1000
+#define LOOP_NAP_FROM   4
+#define LOOP_NAP_TO     48
 
 struct event_base;
 struct loop;
