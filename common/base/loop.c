@@ -305,8 +305,8 @@ loop_turn(struct loop *loop, bool block)
 	loop_begin(loop);
 	event_base_loop(loop->base,
 	    waits ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
-	loop->found = event_base_get_max_events(loop->base,
-	    EVENT_BASE_COUNT_ACTIVE, 1);
+	loop->found =
+	    event_base_get_max_events(loop->base, EVENT_BASE_COUNT_ACTIVE, 1);
 	loop_run_posts(loop);
 	loop_run_stages(loop);
 	loop_took((loop_clock_us(clock) - begin_us) / 1000);
