@@ -255,6 +255,7 @@ loop_run_stage(struct loop *loop, enum loop_stage stage)
 static void
 loop_run_stages(struct loop *loop)
 {
+	loop_run_stage(loop, LOOP_READ);
 	loop_run_stage(loop, LOOP_DELIVER);
 	loop_run_stage(loop, LOOP_FLUSH);
 	do {

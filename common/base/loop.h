@@ -1,13 +1,17 @@
 /*
  * A loop is one thread's turn of work: libevent's event_base, the posts other
- * threads sent, and three lists of work put off to the end of the turn.
+ * threads sent, and four lists of work put off to the end of the turn.
  *
  * A turn: handle events; take posts; then run, in this order, everything
- * deferred to LOOP_DELIVER, LOOP_FLUSH and LOOP_REAP.  What a stage defers to
- * itself or to a later stage runs in the same turn, to an earlier one in the
- * next turn, which then follows without waiting.  One piece of work runs at
- * most once a turn: what defers itself again while it runs, or after, is next
- * turn's, so that no work keeps events from being read.  So: bytes that many
+ * deferred to LOOP_READ, LOOP_DELIVER, LOOP_FLUSH and LOOP_REAP.  What a stage
+ * defers to itself or to a later stage runs in the same turn, to an earlier one
+ * in the next turn, which then follows without waiting.  One piece of work runs
+ * at most once a turn: what defers itself again while it runs, or after, is
+ * next turn's, so that no work keeps events from being read.  Whoever has more
+ * to read than he read is deferred to READ, never made active with
+ * event_active(): libevent runs what becomes active before it lets a turn end,
+ * and a peer that sends as fast as it is read would be alone with the loop.
+ * So: bytes that many
  * causes gave one connection in a turn go out in one write (FLUSH), and nothing
  * is freed under a caller's feet (REAP).
  *
@@ -44,6 +48,7 @@ struct loop;
 typedef void loop_fn(void *arg);
 
 enum loop_stage {
+	LOOP_READ,
 	LOOP_DELIVER,
 	LOOP_FLUSH,
 	LOOP_REAP,

@@ -64,6 +64,7 @@ conn_close(struct conn *conn)
 	conn_abort(conn);
 	conn_upgraded_gone(conn);
 	loop_defer_cancel(conn->server->opts.loop, &conn->flush);
+	loop_defer_cancel(conn->server->opts.loop, &conn->again);
 	conn_partial_free(conn);
 	conn_drop_out(conn);
 	loop_reap(conn->server->opts.loop, free, conn);
@@ -215,6 +216,14 @@ conn_event_cb(UNUSED evutil_socket_t fd, short what, void *arg)
 	conn_settle(conn);
 }
 
+static void
+conn_again_cb(void *arg)
+{
+	struct conn *conn = arg;
+
+	conn_event_cb(conn->fd, EV_READ, conn);
+}
+
 /* ---- what to wait for ---------------------------------------------------- */
 
 /*
@@ -254,7 +263,7 @@ conn_watch(struct conn *conn)
 	}
 	/* What was read while it could not be handled comes first. */
 	if ((conn->stalled || conn->has_more) && conn_may_parse(conn))
-		event_active(&conn->event, EV_READ, 0);
+		loop_defer(conn->server->opts.loop, &conn->again);
 }
 
 static enum conn_wait
@@ -369,6 +378,7 @@ conn_open(struct http_server *server, int fd,
 	STAILQ_INIT(&conn->exchanges);
 	conn_peer(addr, conn->peer, &conn->loopback);
 	loop_defer_init(&conn->flush, LOOP_FLUSH, conn_flush_cb, conn);
+	loop_defer_init(&conn->again, LOOP_READ, conn_again_cb, conn);
 	LIST_INSERT_HEAD(&server->conns, conn, entry);
 	server->n_conns++;
 	stat_add(&http_connections, 1);

@@ -17,7 +17,7 @@
  * with exchange_reply(), now or on a later turn; that ends the exchange.  If
  * the connection dies first, the abort callback is called (once) and that ends
  * the exchange instead.  After either, the pointer is dead.  Aborts come from
- * an event, a timer, LOOP_FLUSH or http_server_free(), never from inside
+ * an event, a timer, a stage or http_server_free(), never from inside
  * exchange_reply() or a handler.
  */
 #ifndef WAFT_HTTP_CONN_H

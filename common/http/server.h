@@ -6,7 +6,7 @@
  * out, encrypted or not).
  *
  * What always holds: a user's function (handler, abort) is called from an
- * event, a timer or LOOP_FLUSH, never from inside exchange_reply().  A conn
+ * event, a timer or a stage, never from inside exchange_reply().  A conn
  * that is `gone` takes no further answers; it is closed at the latest by its
  * flush. A closed conn is freed at the end of the turn.
  */
@@ -110,10 +110,11 @@ struct conn {
 	bool gone;      /* takes no more answers */
 	bool dead;      /* closed; freed at the end of the turn */
 	bool logged;
-	bool shaking;      /* the handshake is not done */
-	bool shake_writes; /* and has more to say than the socket took */
-	bool has_more;     /* to be read, and no event will tell of it */
-	bool left;         /* an event said that the peer's side is shut */
+	bool shaking;          /* the handshake is not done */
+	bool shake_writes;     /* and has more to say than the socket took */
+	bool has_more;         /* to be read, and no event will tell of it */
+	bool left;             /* an event said that the peer's side is shut */
+	struct deferred again; /* reads on */
 	struct event event;
 	LIST_ENTRY(conn) entry;
 	TAILQ_ENTRY(conn) wait_entry;

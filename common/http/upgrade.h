@@ -3,7 +3,7 @@
  * its owner's.  The struct is embedded in the owner's object, which outlives
  * the connection or gives it up by upgrade_end() or upgrade_cut().
  *
- * Callbacks come from an event, a timer, LOOP_FLUSH or http_server_free(),
+ * Callbacks come from an event, a timer, a stage or http_server_free(),
  * never from inside upgrade_send(), upgrade_end() or upgrade_cut().
  */
 #ifndef WAFT_HTTP_UPGRADE_H

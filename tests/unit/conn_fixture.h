@@ -18,6 +18,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/http/server.h"
+#include "common/http/upgrade.h"
 #include "tests/unit/unit.h"
 
 #define DEADLINE_MS 10000
@@ -34,6 +35,7 @@ static int n_sends;
 static int n_looks; /* at a connection that is not read */
 static struct exchange *answer_on_abort;
 static char seen_peer[64];
+static struct upgrade upgraded; /* by /upgrade */
 
 ssize_t
 send(int fd, const void *data, size_t len, int flags)
@@ -83,7 +85,7 @@ hold(struct exchange *exchange)
 	exchange_on_abort(exchange, aborted_cb, held);
 }
 
-/* /echo the body, /hold, /size/N bytes of x, /status/N. */
+/* /echo the body, /hold, /upgrade, /size/N bytes of x, /status/N. */
 static inline void
 handle_cb(struct exchange *exchange, UNUSED void *arg)
 {
@@ -97,6 +99,10 @@ handle_cb(struct exchange *exchange, UNUSED void *arg)
 	    exchange_is_loopback(exchange));
 	if (slice_is(path, "/hold")) {
 		hold(exchange);
+		return;
+	}
+	if (slice_is(path, "/upgrade")) {
+		exchange_upgrade(exchange, &upgraded, "");
 		return;
 	}
 	if (slice_is(path, "/echo")) {
@@ -300,6 +306,7 @@ listen_on(const char *address, bool reuse_port, struct loop *on)
 	struct http_server_opts opts = { .loop = on,
 		.limits = &limits,
 		.max_body = 262144,
+		.upgraded_ms = 60000,
 		.reuse_port = reuse_port,
 		.handle = handle_cb };
 	const char *why = NULL;

@@ -141,6 +141,55 @@ TEST(addresses)
 	http_server_free(other);
 }
 
+/* ---- one that is never silent -------------------------------------------- */
+
+static struct client flooder;
+static int n_floods;
+
+/* Sends more than was read, from inside the read. */
+static void
+flood_cb(UNUSED struct upgrade *upgrade, UNUSED char *data, UNUSED size_t len)
+{
+	static char flood[262144];
+
+	n_floods++;
+	while (write(flooder.fd, flood, sizeof(flood)) > 0)
+		continue;
+}
+
+static void
+flood_late_cb(UNUSED struct upgrade *upgrade)
+{
+}
+
+TEST(a_peer_that_sends_as_fast_as_it_is_read_does_not_hold_the_turn)
+{
+	static const struct upgrade_ops ops = { .read = flood_cb,
+		.late = flood_late_cb,
+		.closed = flood_late_cb };
+	struct client other = client_open();
+	int before;
+
+	/* What fails here fails by never coming back. */
+	alarm(60);
+	upgraded.ops = &ops;
+	n_floods = 0;
+	flooder = client_open();
+	client_send(&flooder, GET("/upgrade") "more");
+	UNTIL(n_floods > 0 && client_has(&flooder, "HTTP/1.1 101"));
+	for (int i = 0; i < 10; i++) {
+		before = n_floods;
+		loop_turn(loop, false);
+		assert_in_range(n_floods - before, 1, 2);
+	}
+	client_send(&other, GET("/size/1"));
+	client_expect(&other, OK(1, "x"));
+	client_close(&other);
+	client_close(&flooder);
+	UNTIL(http_server_connections(server) == 0);
+	alarm(0);
+}
+
 int
 main(void)
 {
@@ -152,6 +201,8 @@ main(void)
 		CONN_TEST(
 		    running_out_of_descriptors_turns_clients_away_and_passes),
 		CONN_TEST(addresses),
+		CONN_TEST(
+		    a_peer_that_sends_as_fast_as_it_is_read_does_not_hold_the_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
