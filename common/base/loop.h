@@ -7,13 +7,13 @@
  * defers to itself or to a later stage runs in the same turn, to an earlier one
  * in the next turn, which then follows without waiting.  One piece of work runs
  * at most once a turn: what defers itself again while it runs, or after, is
- * next turn's, so that no work keeps events from being read.  Whoever has more
- * to read than he read is deferred to READ, never made active with
- * event_active(): libevent runs what becomes active before it lets a turn end,
- * and a peer that sends as fast as it is read would be alone with the loop.
- * So: bytes that many
- * causes gave one connection in a turn go out in one write (FLUSH), and nothing
- * is freed under a caller's feet (REAP).
+ * next turn's, so that no work keeps events from being read.  So: bytes that
+ * many causes gave one connection in a turn go out in one write (FLUSH), and
+ * nothing is freed under a caller's feet (REAP).
+ *
+ * Who has read a part reads on in READ, and never by event_active(): libevent
+ * runs what becomes active before it lets the turn end, and a peer that sends
+ * as fast as it is read would have the loop to itself.
  *
  * A turn that takes longer than LOOP_SLOW_MS keeps everything else on its loop
  * waiting, so it is counted: waft_loop_slow_turns_total, and the longest one,

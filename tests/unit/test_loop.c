@@ -73,19 +73,21 @@ loop_teardown(void **state)
 static void
 posts_then_stages_run_in_their_order(void **state)
 {
-	struct step deliver, flush, reap;
+	struct step again, deliver, flush, reap;
 	static char a[] = "a", b[] = "b";
 
+	step_init(&again, *state, LOOP_READ, "A");
 	step_init(&deliver, *state, LOOP_DELIVER, "D");
 	step_init(&flush, *state, LOOP_FLUSH, "F");
 	step_init(&reap, *state, LOOP_REAP, "R");
 	loop_defer(*state, &reap.work);
 	loop_defer(*state, &flush.work);
 	loop_defer(*state, &deliver.work);
+	loop_defer(*state, &again.work);
 	loop_post(*state, post_cb, a);
 	loop_post(*state, post_cb, b);
 	loop_turn(*state, true);
-	assert_string_equal(trace, "abDFR");
+	assert_string_equal(trace, "abADFR");
 }
 
 static void
