@@ -11,9 +11,9 @@
 #include "common/base/map.h"
 #include "common/base/mem.h"
 #include "common/base/stat.h"
+#include "common/channel/held.h"
 
 #define CHANNEL_READ_MAX   64
-#define CHANNEL_HELD_MIN   8
 #define CHANNEL_RETRY_SECS 1
 
 static struct stat_metric channel_lags = STAT_COUNTER("waft_lagged_total",
@@ -41,8 +41,8 @@ struct reading {
 };
 
 /*
- * Held is a ring of the entries behind the floor, in order; the newest `fresh`
- * of them have not been offered to the live subs yet.
+ * Held are the entries behind the floor; the newest `fresh` of them have not
+ * been offered to the live subs yet.
  *
  * Callbacks may clear, add and resume any sub.  Current and next are what the
  * pump stands on and where it goes from there; who leaves the list moves them
@@ -61,10 +61,7 @@ struct channel {
 	int n_subs;
 	int n_due;
 	int n_behind; /* due, blocked, reading */
-	struct entry **held;
-	unsigned first;
-	unsigned count;
-	unsigned size; /* a power of two */
+	struct held held;
 	unsigned fresh;
 	bool grew;
 	bool pumping; /* next is the first sub that is still to be offered it */
@@ -81,20 +78,12 @@ static void channel_idle(void *arg);
 
 /* ---- what is held ---------------------------------------------------- */
 
-static struct entry *
-channel_held(const struct channel *channel, unsigned i)
-{
-	return channel->held[(channel->first + i) & (channel->size - 1)];
-}
-
 static void
 channel_drop_oldest(struct channel *channel)
 {
-	struct entry *entry = channel_held(channel, 0);
+	struct entry *entry = held_take(&channel->held);
 
 	channel->floor = entry->seq;
-	channel->first = (channel->first + 1) & (channel->size - 1);
-	channel->count--;
 	worker_release(channel->worker, entry_size(entry));
 	entry_unref(entry);
 }
@@ -102,61 +91,21 @@ channel_drop_oldest(struct channel *channel)
 static void
 channel_drop_all(struct channel *channel)
 {
-	while (channel->count > 0)
+	while (channel->held.count > 0)
 		channel_drop_oldest(channel);
-	if (channel->size > CHANNEL_HELD_MIN) {
-		free(channel->held);
-		channel->held = NULL;
-		channel->size = channel->first = 0;
-	}
-}
-
-static void
-channel_grow(struct channel *channel)
-{
-	unsigned size =
-	    channel->size == 0 ? CHANNEL_HELD_MIN : channel->size * 2;
-	struct entry **held = xreallocarray(NULL, size, sizeof *held);
-	unsigned i;
-
-	for (i = 0; i < channel->count; i++)
-		held[i] = channel_held(channel, i);
-	free(channel->held);
-	channel->held = held;
-	channel->size = size;
-	channel->first = 0;
+	held_shrink(&channel->held);
 }
 
 static void
 channel_hold(struct channel *channel, struct entry *entry)
 {
-	while (channel->count > channel->fresh &&
-	    (channel->count >= CHANNEL_HELD_MAX ||
+	while (channel->held.count > channel->fresh &&
+	    (channel->held.count >= CHANNEL_HELD_MAX ||
 	        worker_holds_too_much(channel->worker)))
 		channel_drop_oldest(channel);
-	if (channel->count == channel->size)
-		channel_grow(channel);
-	channel->held[(channel->first + channel->count) & (channel->size - 1)] =
-	    entry;
-	channel->count++;
+	held_add(&channel->held, entry);
 	channel->fresh++;
 	worker_hold(channel->worker, entry_size(entry));
-}
-
-/* Index of the first held entry behind seq. */
-static unsigned
-channel_find_held(const struct channel *channel, uint64_t seq)
-{
-	unsigned low = 0, high = channel->count, middle;
-
-	while (low < high) {
-		middle = (low + high) / 2;
-		if (channel_held(channel, middle)->seq <= seq)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
 }
 
 /* ---- one sub --------------------------------------------------------- */
@@ -248,8 +197,8 @@ sub_advance(struct channel *channel, struct sub *sub, unsigned i)
 {
 	struct entry *entry;
 
-	for (; i < channel->count; i++) {
-		entry = channel_held(channel, i);
+	for (; i < channel->held.count; i++) {
+		entry = held_at(&channel->held, i);
 		if (entry->seq > sub->cursor && !sub_give(channel, sub, entry))
 			return;
 	}
@@ -370,7 +319,7 @@ sub_place(struct channel *channel, struct sub *sub)
 		return;
 	}
 	sub_move(sub, PHASE_LIVE);
-	sub_advance(channel, sub, channel_find_held(channel, sub->cursor));
+	sub_advance(channel, sub, held_find(&channel->held, sub->cursor));
 }
 
 /* ---- the pump -------------------------------------------------------- */
@@ -406,7 +355,7 @@ channel_pump_live(struct channel *channel)
 	channel_fetch(channel, n);
 	while ((sub = channel->next) != NULL && n-- > 0) {
 		channel->next = TAILQ_NEXT(sub, entry);
-		sub_advance(channel, sub, channel->count - channel->fresh);
+		sub_advance(channel, sub, channel->held.count - channel->fresh);
 	}
 	if (channel->next != NULL) {
 		loop_defer(worker_loop(channel->worker), &channel->pump);
@@ -494,7 +443,7 @@ channel_free(struct channel *channel)
 	if (channel->retry != NULL)
 		event_free(channel->retry);
 	channel_drop_all(channel);
-	free(channel->held);
+	held_free(&channel->held);
 	free(channel);
 }
 
@@ -544,7 +493,7 @@ sub_clear(struct sub *sub)
 	channel->n_subs--;
 	if (channel->n_subs == 0)
 		loop_defer(worker_loop(channel->worker), &channel->idle);
-	else if (channel->n_behind == 0 && channel->count > 0)
+	else if (channel->n_behind == 0 && channel->held.count > 0)
 		loop_defer(worker_loop(channel->worker), &channel->pump);
 }
 
