@@ -65,10 +65,13 @@ class Bench:
         print(f"  {section:8} {row:28} " + "  ".join(
             f"{name}={show(value)}" for name, value in result.items()), flush=True)
 
+    def values(self, section, row, name):
+        return [result[name] for result in self.rows.get((section, row), [])
+                if result.get(name) is not None]
+
     def get(self, section, row, name):
         """The median of the runs; None where there is none."""
-        values = [result[name] for result in self.rows.get((section, row), [])
-                  if result.get(name) is not None]
+        values = self.values(section, row, name)
         return statistics.median(values) if values else None
 
 
@@ -140,14 +143,28 @@ def xmpp_multicast(bench, section, row, *rest):
               channel="multicast = yes")
 
 
+def bare_and_waft(bench, section, name, suffix, users, count, window, again=True):
+    """Side by side and in both orders: a machine whose speed drifts favours neither."""
+    make, domain = PEERS[name]
+
+    def bare():
+        xmpp_bare(bench, section, f"{name} bare component{suffix}", make, domain, users,
+                  count * users, window * users)
+
+    def waft():
+        xmpp_waft(bench, section, f"{name} waft{suffix}", make, domain, users, count,
+                  window)
+
+    for row in (bare, waft, waft, bare) if again else (bare, waft):
+        row()
+
+
 def xmpp(bench):
     """One component's messages to 200 users who are logged in over c2s."""
     count = bench.messages(300)
     for name, (make, domain) in PEERS.items():
-        xmpp_bare(bench, "xmpp", f"{name} bare component", make, domain, USERS,
-                  bench.messages(60000), 2000)
+        bare_and_waft(bench, "xmpp", name, "", USERS, count, 10)
         xmpp_pubsub(bench, "xmpp", f"{name} mod_pubsub", make, domain, USERS, count, 10)
-        xmpp_waft(bench, "xmpp", f"{name} waft", make, domain, USERS, count, 10)
     xmpp_multicast(bench, "xmpp", "ejabberd waft multicast", USERS, count, 10)
 
 
@@ -157,15 +174,14 @@ def crowd(bench):
     for users in CROWDS:
         publishes = max(bench.messages(60_000) // users, 2)
         for name, (make, domain) in PEERS.items():
-            if bench.run > 0 and name == "Prosody" and users > CROWDS[0]:
+            long = name == "Prosody" and users > CROWDS[0]
+            if bench.run > 0 and long:
                 continue
-            xmpp_bare(bench, "crowd", f"{name} bare component {users:,}", make, domain,
-                      users, publishes * users, 2 * users)
+            bare_and_waft(bench, "crowd", name, f" {users:,}", users, publishes, 2,
+                          again=not long)
             if name == "ejabberd":
                 xmpp_pubsub(bench, "crowd", f"{name} mod_pubsub {users:,}", make, domain,
                             users, publishes, 2)
-            xmpp_waft(bench, "crowd", f"{name} waft {users:,}", make, domain, users,
-                      publishes, 2)
         xmpp_multicast(bench, "crowd", f"ejabberd waft multicast {users:,}", users,
                        publishes, 2)
 
@@ -578,11 +594,15 @@ RATIOS = [
 
 
 def ratio(bench, section, figure, ours, theirs):
-    if figure == "cpu":
-        a, b = bench.get(section, ours, "waft_us"), bench.get(section, theirs, "server_us")
-    else:
-        a, b = (bench.get(section, row, figure) for row in (ours, theirs))
-    return a / b if a is not None and b else None
+    """The median of neighbours' ratios; of the medians where a row ran more often."""
+    names = ("waft_us", "server_us") if figure == "cpu" else (figure, figure)
+    a, b = (bench.values(section, row, name)
+            for row, name in zip((ours, theirs), names))
+    if not a or not b or 0 in b:
+        return None
+    if len(a) != len(b):
+        return statistics.median(a) / statistics.median(b)
+    return statistics.median(x / y for x, y in zip(a, b))
 
 
 def ratios(bench):

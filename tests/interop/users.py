@@ -44,6 +44,7 @@ class User:
         self.presences = []
         self.answers = {}  # iq results and errors by id
         self.requests = []  # iqs that ask
+        self.answer = None  # to what was asked last
         self.loop = asyncio.new_event_loop()
         self.client = None
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -155,11 +156,15 @@ class User:
         self.client.send_presence(**kwargs)
 
     def ask(self, make, seconds=20):
-        """Make(client) gives an awaitable that is run on the user's thread."""
+        """Make(client) gives an awaitable that is run on the user's thread.
+
+        The answer is kept: what slixmpp makes of its children finds them by the
+        language of their parent, and a parent that is gone has none."""
         async def run():
             return await make(self.client)
 
-        return self.call(run(), seconds)
+        self.answer = self.call(run(), seconds)
+        return self.answer
 
     def wait_for(self, condition, seconds=20, what="stanza"):
         return wait_until(condition, seconds, f"{self.bare}: {what}")
