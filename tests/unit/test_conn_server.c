@@ -158,15 +158,15 @@ flood_cb(UNUSED struct upgrade *upgrade, UNUSED char *data, UNUSED size_t len)
 }
 
 static void
-flood_late_cb(UNUSED struct upgrade *upgrade)
+flood_other_cb(UNUSED struct upgrade *upgrade)
 {
 }
 
 TEST(a_peer_that_sends_as_fast_as_it_is_read_does_not_hold_the_turn)
 {
 	static const struct upgrade_ops ops = { .read = flood_cb,
-		.late = flood_late_cb,
-		.closed = flood_late_cb };
+		.late = flood_other_cb,
+		.closed = flood_other_cb };
 	struct client other = client_open();
 	int before;
 
