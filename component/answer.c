@@ -71,8 +71,7 @@ answer_check(const struct answer_rules *rules, const struct xml *stanza)
 		NULL };
 	const char *type = xml_attr(stanza, "type"), *why;
 
-	if (strcmp(stanza->ns, ANSWER_CLIENT) != 0 &&
-	    strcmp(stanza->ns, "") != 0)
+	if (strcmp(stanza->ns, ANSWER_CLIENT) != 0)
 		return "a stanza is not in jabber:client";
 	if (!answer_is_one_of(stanza->name, kinds))
 		return "only message, presence and iq are stanzas";
@@ -233,6 +232,8 @@ answer_read(const char *text, size_t len, const struct answer_rules *rules,
 	err = answer_parse(text, len, rules, &root, why);
 	if (err != ERR_OK)
 		return err;
+	/* No namespace is as good as jabber:client: as in what is published. */
+	xml_adopt(root);
 	err = answer_take_all(answer, rules, root, why);
 	xml_free(root);
 	if (err != ERR_OK)

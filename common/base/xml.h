@@ -89,7 +89,7 @@ enum err xml_scan(struct xml_reader *reader, const char *text, size_t len,
 
 /*
  * A parsed element.  All memory belongs to one arena that xml_free() of the
- * root frees; read-only after parsing.  Text is a node with name NULL.
+ * root frees; read-only but for xml_adopt().  Text is a node with name NULL.
  */
 struct xml {
 	const char *name; /* local name; NULL for text */
@@ -107,6 +107,9 @@ struct xml {
 enum err xml_parse(struct xml_reader *reader, const char *text, size_t len,
     bool decl_ok, struct xml **root, struct xml_error *error);
 void xml_free(struct xml *root);
+/* Elements in no namespace are from now on in the root's, as far down as all
+ * above them are in it. */
+void xml_adopt(struct xml *root);
 
 bool xml_is(const struct xml *node, const char *ns, const char *name);
 /* First child element of that name; ns NULL: any namespace.  NULL if none. */

@@ -126,6 +126,21 @@ xml_free(struct xml *root)
 	xml_arena_clear(&arena);
 }
 
+void
+xml_adopt(struct xml *root)
+{
+	const struct xml *next;
+	struct xml *child;
+
+	for (next = xml_first(root); next != NULL; next = xml_next(next)) {
+		child = (struct xml *)(uintptr_t)next;
+		if (*child->ns == '\0')
+			child->ns = root->ns;
+		if (strcmp(child->ns, root->ns) == 0)
+			xml_adopt(child);
+	}
+}
+
 bool
 xml_is(const struct xml *node, const char *ns, const char *name)
 {

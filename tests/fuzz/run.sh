@@ -42,6 +42,7 @@ if "$build/fuzz/fuzz_$name" "$@" -max_total_time="$seconds" -max_len=65536 \
 	: >"$build/$name.passed"
 else
 	echo "FAILED fuzz $name"
+	sed -n 's/.*; Base64: /input in base64: /p' "$build/$name.log"
 	tail -n 60 "$build/$name.log"
 fi
 runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$name.log")

@@ -14,7 +14,22 @@ static const struct answer_rules rules = {
 	.errors = true,
 };
 
-#define MESSAGE "<message from='bot@push.localhost' to='alice@localhost'>"
+#define ADDRESSES      "from='bot@push.localhost' to='alice@localhost'>"
+#define MESSAGE        "<message " ADDRESSES
+#define CLIENT_MESSAGE "<message xmlns='jabber:client' " ADDRESSES
+#define BARE_MESSAGE   "<message xmlns='' " ADDRESSES
+
+static void
+assert_taken(const char *text, const char *written)
+{
+	struct answer answer;
+	const char *why;
+
+	assert_int_equal(answer_read(text, strlen(text), &rules, &answer, &why),
+	    ERR_OK);
+	assert_string_equal(answer.text.data, written);
+	answer_clear(&answer);
+}
 
 /* What is refused, and why. */
 static enum err
@@ -57,21 +72,48 @@ TEST(c3_1_c3_9_addresses_are_there_and_prepared)
 	const char *text =
 	    "<message from='Bot@PUSH.localhost/Web' "
 	    "to='Alice@LOCALHOST/X' x:from='z' xmlns:x='urn:x'/>";
-	struct answer answer;
 	const char *why;
 
-	assert_int_equal(answer_read(text, strlen(text), &rules, &answer, &why),
-	    ERR_OK);
-	assert_string_equal(answer.text.data,
+	assert_taken(text,
 	    "<message from='bot@push.localhost/Web' to='alice@localhost/X' "
 	    "xmlns:ns3='urn:x' ns3:from='z'/>");
-	answer_clear(&answer);
 	assert_int_equal(refused(&rules, "<message to='alice@localhost'/>",
 	                     &why),
 	    ERR_BAD);
 	assert_int_equal(refused(&rules, "<message from='push.localhost'/>",
 	                     &why),
 	    ERR_BAD);
+}
+
+/* What is in no namespace is in the stanza's, as in what is published. */
+TEST(c3_3_no_namespace_is_as_good_as_jabber_client)
+{
+	static const char *const texts[] = {
+		"<a/><b><c/></b><d xmlns='urn:d'><e xmlns=''/></d></message>",
+		"<a xmlns=''/><b><c xmlns=''/></b>"
+		"<d xmlns='urn:d'><e xmlns=''/></d></message>",
+		"<a xmlns='jabber:client'/><b xmlns=''>"
+		"<c xmlns='jabber:client'/></b>"
+		"<d xmlns='urn:d'><e xmlns=''/></d></message>",
+	};
+	static const char *const starts[] = { MESSAGE, CLIENT_MESSAGE,
+		BARE_MESSAGE };
+	struct buf text;
+	size_t i, j;
+
+	buf_init(&text, 0);
+	for (i = 0; i < ARRAY_LEN(texts); i++) {
+		for (j = 0; j < ARRAY_LEN(starts); j++) {
+			buf_reset(&text);
+			buf_adds(&text, starts[j]);
+			buf_adds(&text, texts[i]);
+			assert_taken(text.data,
+			    MESSAGE "<a/><b><c/></b>"
+			            "<d xmlns='urn:d'><e xmlns=''/></d>"
+			            "</message>");
+		}
+	}
+	buf_clear(&text);
 }
 
 TEST(only_our_domain_speaks_and_never_to_itself)
@@ -198,6 +240,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stanzas_follow_one_another),
 		cmocka_unit_test(c3_1_c3_9_addresses_are_there_and_prepared),
+		cmocka_unit_test(c3_3_no_namespace_is_as_good_as_jabber_client),
 		cmocka_unit_test(only_our_domain_speaks_and_never_to_itself),
 		cmocka_unit_test(a_text_that_is_no_stanzas_is_refused),
 		cmocka_unit_test(limits_hold),

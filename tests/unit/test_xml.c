@@ -391,6 +391,23 @@ TEST(writes_what_means_the_same)
 	    "ns1:z='3'/>");
 }
 
+TEST(adopts_what_is_in_no_namespace_down_to_what_is_in_another)
+{
+	struct xml *root = tree("<a xmlns='u'><b xmlns=''><c xmlns='u'/>"
+	                        "<d>x</d></b><e xmlns='v'><f xmlns=''/>"
+	                        "<g xmlns='u'><h xmlns=''/></g></e></a>");
+	struct buf out;
+
+	xml_adopt(root);
+	buf_init(&out, 0);
+	xml_write(root, "u", &out);
+	assert_string_equal(out.data,
+	    "<a><b><c/><d>x</d></b><e xmlns='v'><f xmlns=''/>"
+	    "<g xmlns='u'><h xmlns=''/></g></e></a>");
+	buf_clear(&out);
+	xml_free(root);
+}
+
 static void
 assert_same(const struct xml *a, const struct xml *b)
 {
@@ -460,6 +477,8 @@ main(void)
 		cmocka_unit_test(long_text_in_small_pieces_is_whole),
 		cmocka_unit_test(a_namespace_is_kept_once),
 		cmocka_unit_test(writes_what_means_the_same),
+		cmocka_unit_test(
+		    adopts_what_is_in_no_namespace_down_to_what_is_in_another),
 		cmocka_unit_test(what_was_written_reads_the_same),
 	};
 
