@@ -18,6 +18,7 @@ from servers import Ejabberd, Prosody, free_ports  # noqa: E402
 SECRET = "bench-secret"
 BARE = "bench.localhost"        # the load generator's own component
 PUSH = "push.localhost"         # waft's
+COPIES = "copies.localhost"     # waft's, where another is beside
 PUBSUB = "pubsub.localhost"     # the server's mod_pubsub
 BOSH_DOMAIN = "bosh.push.localhost"
 
@@ -100,10 +101,16 @@ class Load:
         """Once all receivers are; "seconds" is how long they took."""
         return self.line("ready")
 
-    def run(self):
+    def go(self):
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
+
+    def done(self):
         return self.line("done")
+
+    def run(self):
+        self.go()
+        return self.done()
 
 
 def measured(load, pids):
@@ -119,10 +126,10 @@ def measured(load, pids):
 
 class Waft:
     """One daemon of waft's with a configuration of its own; more: further options
-    of the section `bosh`; channel: of all channels."""
+    of the section `bosh`; channel: of all channels; domain: the component's."""
 
     def __init__(self, build, program, directory, component_port=None, more="",
-                 channel=""):
+                 channel="", domain=PUSH):
         self.program = build / "bin" / program
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -133,7 +140,7 @@ class Waft:
         bosh = program == "waft-bosh"
         (self.directory / "waft.conf").write_text(f"""\
 store {{ path = "{self.directory}/waft.db" }}
-component "{PUSH}" {{
+component "{domain}" {{
   server = "127.0.0.1:{component_port or other}"
   secret = "{SECRET}"
   control = "{f'127.0.0.1:{other}' if bosh else mine}"
@@ -227,7 +234,7 @@ Component "{PUBSUB}" "pubsub"
 
 def ejabberd(directory, modules="  mod_pubsub: {}\n"):
     return Ejabberd(
-        directory=directory, components={BARE: SECRET, PUSH: SECRET},
+        directory=directory, components={BARE: SECRET, PUSH: SECRET, COPIES: SECRET},
         extra=modules + """\
 host_config:
   localhost:
@@ -236,9 +243,9 @@ host_config:
 """)
 
 
-def ejabberd_multicast(directory):
+def ejabberd_multicast(directory, modules=""):
     """With the module that copies a component's stanza for up to 100 users."""
-    return ejabberd(directory, """\
+    return ejabberd(directory, modules + """\
   mod_multicast:
     limits:
       remote:
@@ -266,6 +273,6 @@ def disk_syncs(directory, seconds):
     return count / took
 
 
-__all__ = ["BARE", "BOSH_DOMAIN", "PEERS", "PUBSUB", "PUSH", "ROOT", "SECRET", "Load",
-           "Waft", "cpu_us", "disk_syncs", "ejabberd", "ejabberd_multicast", "measured",
-           "prosody", "pss_kb", "tree"]
+__all__ = ["BARE", "BOSH_DOMAIN", "COPIES", "PEERS", "PUBSUB", "PUSH", "ROOT", "SECRET",
+           "Load", "Waft", "cpu_us", "disk_syncs", "ejabberd", "ejabberd_multicast",
+           "measured", "prosody", "pss_kb", "tree"]

@@ -64,7 +64,7 @@ static void
 tally_count(struct tally *tally, uint32_t receiver, const char *mark,
     uint64_t now)
 {
-	uint64_t seq = tally_hex(mark + 6, 8);
+	uint64_t seq = tally_hex(mark + 6, 8), sent_ns;
 
 	if (seq >= tally->count)
 		tool_die("a mark that was never sent: %.32s", mark);
@@ -72,11 +72,14 @@ tally_count(struct tally *tally, uint32_t receiver, const char *mark,
 		tally->repeats++;
 		return;
 	}
-	tally_time(&tally->times, now - tally_hex(mark + 15, 16));
+	sent_ns = tally_hex(mark + 15, 16);
+	tally_time(&tally->times, now - sent_ns);
 	tally->deliveries++;
 	tally->last_ns = now;
-	if (++tally->got[seq] == tally->per)
-		tally->complete++;
+	if (++tally->got[seq] < tally->per)
+		return;
+	tally->complete++;
+	tally->to_last_ns += now - sent_ns;
 }
 
 size_t

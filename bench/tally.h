@@ -28,6 +28,7 @@ struct tally {
 	uint64_t repeats;   /* to a receiver that had it */
 	uint64_t responses; /* of BOSH, with at least one mark */
 	uint64_t first_ns, last_ns;
+	uint64_t to_last_ns; /* of all that are complete, added up */
 	uint32_t *got;       /* by number */
 	unsigned char *seen; /* bits, by receiver and number */
 	struct tally_times times;

@@ -84,7 +84,7 @@ struct conf_component {
 	enum conf_bounce bounce;
 	char *multicast;           /* JID of the service, or NULL: looked for */
 	int multicast_group;       /* receivers in one stanza; 100 */
-	uint64_t multicast_window; /* copies unconfirmed; 4000 */
+	uint64_t multicast_window; /* copies unconfirmed; 2000 */
 	struct conf_strings creators;        /* bare JIDs and domains */
 	struct conf_strings operators;       /* the same */
 	int stanzas_per_jid;                 /* a second; 100 */

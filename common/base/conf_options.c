@@ -153,10 +153,11 @@ const struct conf_option conf_options[] = {
 	    1, 10000, NULL,
 	    "Receivers in one stanza for the multicast service, which may "
 	    "allow less"),
-	COMPONENT_ROW(multicast_window, "multicast-window", CONF_NUMBER, "4000",
+	COMPONENT_ROW(multicast_window, "multicast-window", CONF_NUMBER, "2000",
 	    1, 1000000, NULL,
 	    "Copies that the multicast service has not confirmed: it takes "
-	    "what it is given, and keeps it in memory"),
+	    "what it is given and keeps it in memory, and more of them only "
+	    "wait there longer"),
 	COMPONENT_ROW(creators, "creators", CONF_TEXTS, NULL, 0, 0, NULL,
 	    "Users of the XMPP server who may create nodes and own them: "
 	    "bare JIDs, or domains for all who are there"),
