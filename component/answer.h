@@ -4,8 +4,8 @@
  * written anew for the link: all of them or, when one is wrong, none.
  *
  * A stanza is a message, presence or iq in jabber:client or in no namespace,
- * which counts as that, for what is in it too; `from` has our domain, `to` is an
- * address of another; an iq has an id, and one child if it is a get or set;
+ * which counts as that, for what is in it too; `from` has our domain, `to` is
+ * an address of another; an iq has an id, and one child if it is a get or set;
  * nothing is in the namespaces that servers and components keep to themselves;
  * type='error' only where errors may be.
  *
