@@ -224,6 +224,9 @@ def last(bench):
             report = loads[row].done()
             if report["deliveries"] != report["expected"] or report["errors"]:
                 raise RuntimeError(f"{row}: {report}")
+            if report["max_ms"] > 1000 * turn:
+                print(f"  last {row}: {report['max_ms']:.0f} ms, longer than its turn",
+                      flush=True)
             bench.add("last", row, last=report["last_ms"], p50=report["p50_ms"],
                       p99=report["p99_ms"])
 

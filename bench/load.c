@@ -88,11 +88,11 @@ load_report(const struct load *load)
 	const struct tally *tally = &load->tally;
 	double seconds = (double)(tally->last_ns - tally->first_ns) / 1e9;
 
-	printf(
-	    "{\"event\":\"done\",\"messages\":%u,\"deliveries\":%llu,"
-	    "\"expected\":%llu,\"repeats\":%llu,\"seconds\":%.6f,"
-	    "\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,"
-	    "\"last_ms\":%.3f,\"responses\":%llu,\"reconnects\":%llu,\"errors\":%llu}\n",
+	printf("{\"event\":\"done\",\"messages\":%u,\"deliveries\":%llu,"
+	       "\"expected\":%llu,\"repeats\":%llu,\"seconds\":%.6f,"
+	       "\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,"
+	       "\"last_ms\":%.3f,\"responses\":%llu,"
+	       "\"reconnects\":%llu,\"errors\":%llu}\n",
 	    tally->sent, (unsigned long long)tally->deliveries,
 	    (unsigned long long)tally->count * tally->per,
 	    (unsigned long long)tally->repeats, seconds,
